@@ -1,0 +1,88 @@
+/* interp.h - what the load and the save side of the interpreter share: frames, expressions, results. */
+#ifndef VNM_INTERP_H
+#define VNM_INTERP_H
+
+#include "vnetmig.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define VNM_SLOT_BYTES 8u        /* u32 offset or first node, u32 count */
+#define VNM_NODE_HEADER 8u       /* u32 next, u32 marker */
+#define VNM_SUBSECTION_HEADER 12u /* u32 next, u32 entry, u32 version */
+#define VNM_SUBSECTION_MARK 0x05u /* qemu: migration/migration.h:QEMU_VM_SUBSECTION */
+#define VNM_LITTLE 0x10u
+#define VNM_SIGNED 0x100u
+
+enum vnm_insn_op {
+    VNM_I_END = 0,
+    VNM_I_CONST,
+    VNM_I_LOAD,
+    VNM_I_ADD,
+    VNM_I_SUB,
+    VNM_I_MUL,
+    VNM_I_DIV,
+    VNM_I_AND,
+    VNM_I_OR,
+    VNM_I_EQ,
+    VNM_I_NE,
+    VNM_I_LT,
+    VNM_I_LE,
+    VNM_I_NOT
+};
+
+/* One run of the interpreter: the open frames and the record they lie in. */
+struct vnm_run_state {
+    const struct vnm_program *program;
+    const uint8_t *record;
+    uint64_t record_length; /* bytes of the record that may be read */
+    uint64_t frame[VNM_DEPTH + 1];
+    uint32_t depth;
+    struct vnm_result *result;
+};
+
+/* Native integers at any alignment. */
+static inline uint32_t vnm_get32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void vnm_put32(uint8_t *p, uint32_t v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* Stop with `code`; position, expected and got go into the result. Returns code. */
+uint32_t vnm_fail(struct vnm_run_state *s, uint32_t code, uint32_t op, uint64_t position, uint64_t expected,
+                  uint64_t got);
+
+/* Evaluate the expression that begins at insns[first]. */
+uint32_t vnm_eval(struct vnm_run_state *s, uint32_t first, uint64_t *value);
+
+/* Open a frame for element `index` of `op` at record offset `base`. */
+uint32_t vnm_push(struct vnm_run_state *s, uint32_t op, uint32_t index, uint64_t base);
+
+static inline void vnm_pop(struct vnm_run_state *s)
+{
+    s->depth--;
+}
+
+/* true when [offset, offset + size) lies in [0, length). */
+static inline bool vnm_inside(uint64_t offset, uint64_t size, uint64_t length)
+{
+    return offset <= length && size <= length - offset;
+}
+
+/* One op's tables are inside the program's tables: checked before an op uses them. */
+bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op);
+
+/*
+ * Copy `repeat` passes over the runs of `op` from `in` to `out`, turning wire order into host order (or
+ * back: the operation is its own inverse). Both sides hold repeat * op->c bytes.
+ */
+void vnm_copy_runs(const struct vnm_program *p, const struct vnm_op *op, uint64_t repeat, const uint8_t *in,
+                   uint8_t *out);
+
+#endif

@@ -1,0 +1,79 @@
+"""The two engines behind one interface, and the choice between them.
+
+``VNETMIG_ENGINE=auto|c|python`` decides at import: auto takes C when it is built, ``c`` insists on it (ImportError with
+the cause), ``python`` never loads it. Every call that runs an engine also takes ``engine=``.
+Knows flat programs only (engine.code); imports nothing above.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Protocol
+
+from vnetmig.engine import python as _python
+from vnetmig.engine.code import Flat, Result
+from vnetmig.errors import EngineError
+
+
+class Engine(Protocol):
+    """What an engine offers. Both give the same answer to every input, valid or not."""
+
+    NAME: str
+
+    def load(self, flat: Flat, data: bytes | bytearray | memoryview, record: bytearray) -> Result: ...
+
+    def save(self, flat: Flat, record: bytes | bytearray | memoryview) -> tuple[Result, bytes]: ...
+
+
+def _build_note() -> str:
+    """Why this installation has no C engine, when the build knew it."""
+    try:
+        from vnetmig.engine import _build  # type: ignore[attr-defined,unused-ignore]
+    except ImportError:
+        return ""
+    return str(getattr(_build, "CAUSE", ""))
+
+
+def _native() -> tuple[Engine | None, str]:
+    try:
+        module = importlib.import_module("vnetmig.engine.native")
+    except ImportError as error:
+        return None, _build_note() or str(error)
+    return module, ""  # type: ignore[return-value]
+
+
+def _choose() -> tuple[dict[str, Engine], str, str]:
+    wanted = os.environ.get("VNETMIG_ENGINE", "auto") or "auto"
+    if wanted not in ("auto", "c", "python"):
+        raise EngineError(f"VNETMIG_ENGINE={wanted}: there is auto, c, python")
+    found: dict[str, Engine] = {"python": _python}  # type: ignore[dict-item]
+    native, cause = (None, "VNETMIG_ENGINE=python") if wanted == "python" else _native()
+    if native is not None:
+        found = {"c": native, **found}
+    elif wanted == "c":
+        raise EngineError(f"the C engine is not available: {cause}")
+    return found, next(iter(found)), cause
+
+
+_found, name, missing_cause = _choose()
+
+
+def engines() -> tuple[str, ...]:
+    """Names of the engines of this installation, the default first."""
+    return tuple(_found)
+
+
+def get(which: str | None = None) -> Engine:
+    """The engine called ``which`` (None: the default). EngineError when it is not available."""
+    engine = _found.get(which or name)
+    if engine is None:
+        raise EngineError(f"engine '{which}' is not available (there is: {', '.join(_found)}) {missing_cause}".rstrip())
+    return engine
+
+
+def describe() -> str:
+    """One line for people: which engine runs, and why not the C one."""
+    if name == "c":
+        return "engine: c"
+    return f"engine: python (C engine not built: {missing_cause})" if missing_cause else "engine: python"

@@ -1,0 +1,58 @@
+"""The one hot loop of a stream with guest RAM: stepping over the pages of one block.
+
+Knows the two words that make up almost everything (a page, a zero page, both of the block of the
+page before) and their sizes. All state is in the arguments and the result, so that a compiled twin
+can replace `scan_words`; names, lists and every rare word are ram.py's.
+"""
+
+from __future__ import annotations
+
+import struct
+
+_WORD = struct.Struct(">Q")
+_PAGE_CONTINUE = 0x28
+_ZERO_CONTINUE = 0x22
+_WORD_SIZE = 8
+_ZERO_SIZE = 9
+
+
+def scan_words(
+    data: bytes | memoryview,
+    position: int,
+    limit_words: int,
+    page_size: int,
+    highest: int,
+) -> tuple[int, int, int]:
+    """Step over consecutive PAGE|CONTINUE and ZERO|CONTINUE words from ``position`` on.
+
+    Returns ``(end_position, n_words, needs_more_at)``. It stops behind ``limit_words`` words, before
+    any other word, before a page whose address lies above ``highest`` (the address of the block's last
+    page; negative: none is legal), and where ``data`` ends inside a word: only then ``needs_more_at``
+    is not 0 but the least length of ``data`` with which the word at ``end_position`` is complete, as
+    far as the bytes at hand tell.
+    """
+    # qemu: migration/ram.c:ram_load_precopy
+    unpack_word = _WORD.unpack_from
+    end = len(data)
+    mask = page_size - 1
+    page_word = _WORD_SIZE + page_size
+    highest_page = highest + _PAGE_CONTINUE
+    highest_zero = highest + _ZERO_CONTINUE
+    words = 0
+    while words < limit_words:
+        behind = position + _WORD_SIZE
+        if behind > end:
+            return position, words, behind
+        (word,) = unpack_word(data, position)
+        flags = word & mask
+        if flags == _PAGE_CONTINUE and word <= highest_page:
+            behind = position + page_word
+        elif flags == _ZERO_CONTINUE and word <= highest_zero:
+            behind = position + _ZERO_SIZE
+        else:
+            break
+        if behind > end:
+            return position, words, behind
+        position = behind
+        words += 1
+    return position, words, 0

@@ -1,0 +1,127 @@
+"""From a section's header and first bytes to the programs that may decode it.
+
+Knows which virtio devices are described and what their programs' parameters follow from (the PCI config space, the
+idstr); knows no stream framing: it is handed bytes and the judge of where a payload may end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from vnetmig.errors import StreamError
+from vnetmig.virtio import balloon, block, console, net, plain
+from vnetmig.virtio.core import PCI_CONFIG_BYTES, PCIE_CONFIG_BYTES
+from vnetmig.virtio.pci_config import is_express, msix_vectors
+from vnetmig.vmstate import Program, Record, Vmsd
+from vnetmig.vmstate.trial import Candidate, Judge, Resolved, resolve
+
+#                  idstr ends with      description            parameters tried beyond the transport's
+SECTIONS: dict[str, tuple[Vmsd, tuple[str, ...]]] = {
+    "virtio-net": (net.SECTION, ("multiqueue",)),
+    "virtio-console": (console.SECTION, ("packed_elements",)),
+    "virtio-blk": (block.SECTION, ("packed_elements",)),
+    "virtio-scsi": (plain.SCSI_SECTION, ()),
+    "virtio-balloon": (balloon.SECTION, ()),
+    "virtio-rng": (plain.RNG_SECTION, ()),
+}
+
+_MEANING = {
+    "multiqueue": ("one backend queue pair", "more than one backend queue pair"),
+    "packed_elements": ("in-flight elements without ndescs", "in-flight elements with ndescs (packed rings offered)"),
+}
+
+HEAD_BYTES = 4 + PCI_CONFIG_BYTES
+"""What must have arrived before the transport is known: PCIDevice version and the standard config space."""
+
+_PCI_VENDOR_VIRTIO = b"\xf4\x1a"
+
+
+def device_of(idstr: str) -> str | None:
+    """The described virtio device that a section's idstr names, or None.
+
+    >>> device_of("0000:00:03.0/virtio-net")
+    'virtio-net'
+    """
+    name = idstr.rpartition("/")[2]
+    return name if name in SECTIONS else None
+
+
+@lru_cache(maxsize=512)
+def program(device: str, version: int, params: tuple[tuple[str, int], ...]) -> Program:
+    """The compiled program of a device's section; kept, since guests of one kind share it."""
+    return Program(SECTIONS[device][0], dict(params), version)
+
+
+def _transports(idstr: str, head: bytes) -> list[tuple[dict[str, int], tuple[str, ...]]]:
+    """Transport parameters that the idstr and the first bytes allow, likeliest first."""
+    mmio = {"mmio": 1, "config_size": PCI_CONFIG_BYTES, "vectors": 0}
+    if head[4:6] != _PCI_VENDOR_VIRTIO or idstr.startswith("virtio-mmio@"):
+        return [(mmio, () if idstr.startswith("virtio-mmio@") else ("virtio-mmio transport",))]
+    config = head[4:HEAD_BYTES]
+    size = PCIE_CONFIG_BYTES if is_express(config) else PCI_CONFIG_BYTES
+    return [({"mmio": 0, "config_size": size, "vectors": msix_vectors(config) or 0}, ())]
+
+
+def candidates(idstr: str, version: int, head: bytes) -> list[Candidate]:
+    """The programs to try for a section, in fixed order."""
+    device = device_of(idstr)
+    if device is None:
+        raise ValueError(f"'{idstr}' is no described virtio device")
+    tried = SECTIONS[device][1]
+    found = []
+    for base, assumed in _transports(idstr, head):
+        for bits in range(1 << len(tried)):
+            extra = {name: bits >> i & 1 for i, name in enumerate(tried)}
+            words = tuple(_MEANING[name][value] for name, value in extra.items())
+            params = tuple(sorted({**base, **extra}.items()))
+            found.append(Candidate(program(device, version, params), (*assumed, *words)))
+    return found
+
+
+def _prefer(record: Record) -> int:
+    """Rank of a record that fits: what its own values speak for, where two readings are possible."""
+    multiqueue = record.program.params.get("multiqueue")
+    if multiqueue is None:
+        packed = record.program.params.get("packed_elements")
+        return int(packed == int("packed_virtqueues.#version" in record or "packed_virtqueues.vq[0].inuse" in record))
+    queues = record["num_queues"]
+    speaks_for_many = isinstance(queues, int) and queues > 3
+    pairs = record.get("config.max_virtqueue_pairs", 0)
+    speaks_for_many = speaks_for_many or (isinstance(pairs, int) and pairs > 1)
+    return int(bool(multiqueue) == speaks_for_many)
+
+
+def resolver(idstr: str, version: int) -> Callable[..., Resolved | None] | None:
+    """A function (data, ends, final=, engine=) -> Resolved | None for the section, or None if it is not described.
+
+    A section version that is not the described one is refused as QEMU does: StreamError.
+    """
+    device = device_of(idstr)
+    if device is None:
+        return None
+    vmsd = SECTIONS[device][0]
+
+    def run(
+        data: bytes | bytearray | memoryview, ends: Judge, *, final: bool, engine: str | None = None
+    ) -> Resolved | None:
+        if version > vmsd.version:
+            raise StreamError(
+                f"savevm: unsupported version {version} for '{idstr}' v{vmsd.version}",
+                expected=f"at most {vmsd.version}",
+                got=version,
+                code="version",
+            )
+        if version < vmsd.minimum_version:
+            raise StreamError(
+                f"{device}: incoming version_id {version} is too old for local minimum version_id {vmsd.minimum_version}",
+                expected=f"at least {vmsd.minimum_version}",
+                got=version,
+                code="version",
+            )
+        head = bytes(data[:HEAD_BYTES])
+        if len(head) < HEAD_BYTES and not final and not idstr.startswith("virtio-mmio@"):
+            return None
+        return resolve(candidates(idstr, version, head), data, ends, final=final, prefer=_prefer, engine=engine)
+
+    return run

@@ -1,0 +1,91 @@
+"""All leaves of a record as one lazy mapping: path -> Field, every byte of the payload exactly once.
+
+Knows how a leaf is named and cut (array elements, registers, markers, subsection headers). Nothing is
+computed before it is asked for, and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vnetmig.vmstate.layout import Kind
+from vnetmig.vmstate.value import Value, decode, decode_register, registers
+
+if TYPE_CHECKING:
+    from vnetmig.vmstate.record import Record, Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One leaf: its value, and where it stands. ``offset`` is absolute when the map was given a base (else
+    relative to the payload); ``size`` in bytes; ``type`` as QEMU names it, or a register kind."""
+
+    value: Value
+    offset: int
+    size: int
+    type: str
+
+
+class FieldMap(Mapping[str, Field]):
+    """``record.fields()``: iterate in wire order, look up by path."""
+
+    def __init__(self, record: Record, base: int = 0) -> None:
+        self._record = record
+        self._base = base
+
+    def leaves(self) -> Iterator[tuple[str, Field]]:
+        """(path, Field) in wire order."""
+        for spot in self._record.walk():
+            yield from self._cut(spot)
+
+    def _cut(self, spot: Spot) -> Iterator[tuple[str, Field]]:
+        node, data = spot.node, self._record.data
+        wire = self._base + spot.wire
+        if node.kind == Kind.SUBSECTION:
+            name = node.vmsd.name
+            length = len(name.encode())
+            version = int.from_bytes(data[spot.at + 8 : spot.at + 12], sys.byteorder)
+            yield f"{spot.path}.#name", Field(name, wire, 2 + length, "subsection")
+            yield f"{spot.path}.#version", Field(version, wire + 2 + length, 4, "uint32")
+            return
+        if node.kind == Kind.LIST:
+            marker = 0 if spot.at < 0 else int.from_bytes(data[spot.at + 4 : spot.at + 8], sys.byteorder)
+            yield f"{spot.path}.#marker", Field(marker, wire, node.marker, f"uint{8 * node.marker}")
+            return
+        if node.kind not in (Kind.LEAF, Kind.VLEAF) or node.type is None:
+            return
+        at, count = self._record.values_in(spot)
+        kind = node.type
+        if kind.form == "bytes":
+            buffer = bytes(data[at : at + count])
+            known = registers(node, buffer)
+            for r in known:
+                yield f"{spot.path}.{r.name}", Field(decode_register(buffer, r), wire + r.offset, r.size, r.kind)
+            if not known and count:
+                yield spot.path, Field(buffer, wire, count, kind.name)
+            return
+        if node.kind == Kind.LEAF and node.count is None:
+            yield spot.path, Field(decode(kind, data, at), wire, kind.size, kind.name)
+            return
+        for i in range(count):
+            value = decode(kind, data, at + i * kind.size)
+            yield f"{spot.path}[{i}]", Field(value, wire + i * kind.size, kind.size, kind.name)
+
+    def __iter__(self) -> Iterator[str]:
+        for path, _ in self.leaves():
+            yield path
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.leaves())
+
+    def __getitem__(self, path: str) -> Field:
+        for spot in self._record.walk():
+            if path.startswith(spot.path):
+                for name, found in self._cut(spot):
+                    if name == path:
+                        return found
+        raise KeyError(path)
+

@@ -1,0 +1,214 @@
+"""A compiled description that runs: bytes to records and back, with errors that name the field.
+
+Knows the compiler's output and the engine interface; knows no device and no stream framing. Offsets in
+errors are relative to the payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vnetmig import engine as engines
+from vnetmig.engine.code import Code, Op, Result
+from vnetmig.errors import EncodeError, StreamError
+from vnetmig.vmstate.compiler import Compiled, compile_description
+from vnetmig.vmstate.description import Check, Field, Optional, Struct, Vmsd
+from vnetmig.vmstate.layout import Kind, Node
+from vnetmig.vmstate.record import Record
+
+RECORD_LIMIT = 1 << 30
+"""Bytes of one record; far above any device, it bounds what hostile counts can ask for."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a run of ``Program.load`` gave: the record (partial if ``error`` is set) and its wire size."""
+
+    record: Record
+    size: int
+    error: StreamError | None = None
+    truncated: bool = False
+
+
+class Program:
+    """A program for one description, one set of parameters and one section version.
+
+    >>> from vnetmig.vmstate import Field, Program, UINT16, UINT32, Vmsd
+    >>> program = Program(Vmsd("demo", 1, (Field("num", UINT32), Field("index", UINT16))))
+    >>> record = program.load(bytes.fromhex("00000100 0007")).record
+    >>> record["num"], record["index"]
+    (256, 7)
+    >>> program.save(record).hex()
+    '000001000007'
+    """
+
+    def __init__(self, vmsd: Vmsd, params: Mapping[str, int] | None = None, version: int | None = None) -> None:
+        self.vmsd = vmsd
+        self.params = dict(params or {})
+        self.version = vmsd.version if version is None else version
+        compiled: Compiled = compile_description(vmsd, self.params, self.version)
+        self.flat = compiled.flat
+        self.children = compiled.children
+        self._parts = compiled.parts
+        self._owners = compiled.owners
+        self.sub_nodes = compiled.sub_nodes
+        self._room = self.flat.record_bytes + 256
+
+    def new_record(self) -> Record:
+        """A record with every value zero, every list empty and no subsection."""
+        return Record(self, bytearray(self.flat.record_bytes))
+
+    def load(
+        self, data: bytes | bytearray | memoryview, *, engine: str | None = None, final: bool = True
+    ) -> Loaded:
+        """Decode the payload at the start of ``data`` (more may follow it).
+
+        Never raises for bad bytes: ``Loaded.error`` says what is wrong, and ``Loaded.record`` holds what was
+        read before. ``truncated``: the data ends early, more bytes may mend it.
+        """
+        run = engines.get(engine)
+        room = self._room
+        while True:
+            buffer = bytearray(room)
+            result = run.load(self.flat, data, buffer)
+            if result.code != Code.NO_ROOM:
+                break
+            if result.expected > RECORD_LIMIT:
+                error = StreamError("the device state is larger than any device", expected=RECORD_LIMIT, code="limit")
+                return Loaded(Record(self, buffer[: result.used]), result.position, error.at(result.position))
+            room = max(2 * room, result.expected)
+        self._room = max(self._room, min(result.used, 1 << 20))
+        del buffer[result.used :]
+        record = Record(self, buffer)
+        if result.code == Code.OK:
+            return Loaded(record, result.position)
+        error = self._error(result, record)
+        return Loaded(record, result.position, error, result.code == Code.TRUNCATED)
+
+    def save(self, record: Record, *, engine: str | None = None) -> bytes:
+        """The payload bytes of ``record``, from its values. EncodeError when they contradict each other."""
+        result, data = engines.get(engine).save(self.flat, record.data)
+        if result.code != Code.OK:
+            raise self._encode_error(result, record)
+        return data
+
+    # errors
+
+    def _place(self, result: Result, record: Record) -> tuple[str, Vmsd, Node | None]:
+        """Path, vmsd and node where a run stopped."""
+        path = ""
+        trail = (*result.frames, (result.op, -1))
+        vmsd: Vmsd = self.vmsd
+        node: Node | None = None
+        for step, (op, index) in enumerate(trail):
+            node = self._owners.get(op)
+            if index < 0:
+                break
+            if node is None:
+                continue
+            if node.kind == Kind.SUBSECTIONS:
+                following = trail[step + 1][0]
+                sub = self._sub_of(following)
+                if sub is not None:
+                    path += f"{node.path}{sub.name}."
+                    vmsd = sub.vmsd
+            elif node.kind == Kind.OPTIONAL:
+                path += f"{node.path}."
+            else:
+                path += f"{node.path}[{index}]."
+        op = result.op
+        row = self.flat.ops[op] if op < len(self.flat.ops) else None
+        if row is not None and row.kind in (Op.SPAN, Op.VSPAN) and op in self._parts:
+            return self._place_in_span(result, path, op)
+        if node is not None:
+            return path + node.path, node.vmsd, node
+        return path.rstrip("."), vmsd, None
+
+    def _place_in_span(self, result: Result, path: str, op: int) -> tuple[str, Vmsd, Node | None]:
+        """A span ends early: find the value inside of it that is cut."""
+        row = self.flat.ops[op]
+        parts = self._parts[op]
+        owner = self._owners.get(op)
+        at = result.got
+        if owner is not None and row.c and owner.kind != Kind.VLEAF:
+            path += f"{owner.path}[{at // row.c}]." if owner.kind != Kind.OPTIONAL else f"{owner.path}."
+            at %= row.c
+        chosen = parts[0]
+        for part in parts:
+            if part[0] <= at:
+                chosen = part
+        start, node = chosen
+        path += node.path
+        inside = (at - start) // node.size if node.size else 0
+        many = node.count is not None or node.kind == Kind.VLEAF
+        if many and not (node.type is not None and node.type.form == "bytes"):
+            path += f"[{inside}]"
+        return path, node.vmsd, node
+
+    def _sub_of(self, op: int) -> Node | None:
+        best: Node | None = None
+        best_first = -1
+        for index, node in self.sub_nodes.items():
+            first = self.flat.subs[index][2]
+            if best_first < first <= op:
+                best, best_first = node, first
+        return best
+
+    def _truncated_at(self, result: Result) -> tuple[int, int, int]:
+        """(offset, expected, got) of the one value that is cut, inside a span op."""
+        row = self.flat.ops[result.op]
+        if row.kind not in (Op.SPAN, Op.VSPAN) or not row.c:
+            return result.position, result.expected, result.got
+        at = result.got % row.c
+        start, node = self._parts[result.op][0]
+        for part_start, part in self._parts[result.op]:
+            if part_start <= at:
+                start, node = part_start, part
+        whole = node.type is not None and node.type.form == "bytes" and node.kind == Kind.LEAF
+        size = node.count or 0 if whole else node.size
+        inside = start + (0 if whole or not size else (at - start) // size * size)
+        offset = result.got - at + inside
+        return result.position + offset, size, result.got - offset
+
+    def _error(self, result: Result, record: Record) -> StreamError:
+        path, vmsd, node = self._place(result, record)
+        code = Code(result.code)
+        offset, expected, got = result.position, result.expected, result.got
+        failed = f"Failed to load {vmsd.name}:{path.rsplit('.', 1)[-1].split('[')[0]}"
+        item = node.item if node is not None else None
+        if code == Code.TRUNCATED:
+            if self.flat.ops[result.op].kind == Op.SUBSECTIONS:
+                failed = f"Failed to load {vmsd.name} subsection"
+            offset, expected, got = self._truncated_at(result)
+            return StreamError(
+                failed, offset=offset, field=path, expected=f"{expected} bytes", got=f"{got} bytes", code="truncated"
+            )
+        if code == Code.LIMIT:
+            complaint = item.complaint if isinstance(item, Field | Struct) else ""
+            message = complaint.format(got=got, expected=expected) if complaint else failed
+            return StreamError(message, offset=offset, field=path, expected=f"at most {expected}", got=got, code="limit")
+        if code == Code.UNKNOWN_SUBSECTION:
+            message = f"VM subsection in '{vmsd.name}' does not exist"
+            known = ", ".join(sub.name for sub in vmsd.subsections) or "none"
+            return StreamError(message, offset=offset, field=path.rstrip("."), expected=f"one of: {known}", code="subsection")
+        if code in (Code.TOO_NEW, Code.TOO_OLD):
+            word = "new" if code == Code.TOO_NEW else "old"
+            message = f"{vmsd.name}: incoming version_id {got} is too {word} for local version_id {expected}"
+            return StreamError(message, offset=offset, field=path.rstrip("."), expected=expected, got=got, code="version")
+        if code == Code.CHECK and isinstance(item, Check):
+            message = item.message.format(got=got, expected=expected)
+            return StreamError(message, offset=offset, field=path.rstrip("."), expected=expected, got=got, code="check")
+        return StreamError(failed, offset=offset, field=path, code=code.name.lower())
+
+    def _encode_error(self, result: Result, record: Record) -> EncodeError:
+        path, vmsd, node = self._place(result, record)
+        code = Code(result.code)
+        if code == Code.COUNT_MISMATCH:
+            return EncodeError(f"{vmsd.name}: {path} holds {result.got} elements, its count field says {result.expected}")
+        if code == Code.CHECK and node is not None and isinstance(node.item, Check):
+            return EncodeError(node.item.message.format(got=result.got, expected=result.expected))
+        return EncodeError(f"{vmsd.name}: {path or 'record'} cannot be saved ({code.name.lower()})")
+
+
+__all__ = ["RECORD_LIMIT", "Loaded", "Optional", "Program"]

@@ -1,0 +1,413 @@
+"""A device's values in native memory, by path: read, set, list, and the stream offset of each.
+
+Knows the compiled layout; knows no engine and no device. ``Record.data`` is the fixed part followed by the
+arena. Nothing is stored per element: paths and offsets are computed from the layout when asked for.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vnetmig.engine import python as interpreter
+from vnetmig.engine.code import SLOT_BYTES
+from vnetmig.errors import FieldError
+from vnetmig.vmstate.description import Field as FieldItem
+from vnetmig.vmstate.description import Struct
+from vnetmig.vmstate.expression import Ref
+from vnetmig.vmstate.layout import Kind, Node
+from vnetmig.vmstate.fields import FieldMap
+from vnetmig.vmstate.types import Type
+from vnetmig.vmstate.value import Value, decode, decode_register, encode, encode_register, find_register
+
+if TYPE_CHECKING:
+    from vnetmig.vmstate.program import Program
+
+_SLOT = struct.Struct("=II")
+_U32 = struct.Struct("=I")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A node met on a walk: where it is in the record, its frames, its path and its place on the wire."""
+
+    node: Node
+    at: int
+    frames: tuple[int, ...]
+    path: str
+    wire: int
+
+
+class Record:
+    """Values of one device. ``record["vq[0].num"]`` reads, ``record["vq[0].num"] = 512`` sets."""
+
+    __slots__ = ("data", "program")
+
+    def __init__(self, program: Program, data: bytearray) -> None:
+        self.program = program
+        self.data = data
+
+    def copy(self) -> Record:
+        return Record(self.program, bytearray(self.data))
+
+    def save(self, *, engine: str | None = None) -> bytes:
+        """The payload bytes of these values."""
+        return self.program.save(self, engine=engine)
+
+    # walking
+
+    def _exists(self, node: Node, frames: tuple[int, ...]) -> bool:
+        return node.when is None or bool(interpreter.evaluate(self.program.flat, node.when, self.data, frames))
+
+    def _slot(self, at: int) -> tuple[int, int]:
+        if at + SLOT_BYTES > len(self.data):
+            return 0, 0
+        offset, count = _SLOT.unpack_from(self.data, at)
+        return offset, count
+
+    def _nodes_of(self, at: int) -> Iterator[int]:
+        """Offsets of a chain's nodes; ``at`` is the slot."""
+        link, (_, count) = at, self._slot(at)
+        for _ in range(count):
+            if link + 4 > len(self.data):
+                return
+            link = _U32.unpack_from(self.data, link)[0]
+            if not link:
+                return
+            yield link
+
+    def _elements(self, spot: Spot) -> Iterator[tuple[str, int, Node | None]]:
+        """(path component, frame base, subsection node) of each element of a compound node."""
+        node, at = spot.node, spot.at
+        if node.kind == Kind.FIXED:
+            for index in range(node.count or 0):
+                yield f"{spot.path}[{index}]", at + index * node.size, None
+        elif node.kind in (Kind.EACH, Kind.OPTIONAL):
+            base, count = self._slot(at)
+            for index in range(count):
+                name = spot.path if node.kind == Kind.OPTIONAL else f"{spot.path}[{index}]"
+                yield name, base + index * node.size, None
+        elif node.kind == Kind.LIST:
+            for index, base in enumerate(self._nodes_of(at)):
+                yield f"{spot.path}[{index}]", base, None
+        elif node.kind == Kind.SUBSECTIONS:
+            seen: dict[str, int] = {}
+            prefix = spot.path.rstrip(".")
+            for base in self._nodes_of(at):
+                sub = self.program.sub_nodes.get(_U32.unpack_from(self.data, base + 4)[0])
+                if sub is None:
+                    return
+                number = seen.get(sub.name, 0)
+                seen[sub.name] = number + 1
+                name = sub.name if number == 0 else f"{sub.name}#{number + 1}"  # a duplicate, kept as it came
+                yield (f"{prefix}.{name}" if prefix else name), base, sub
+
+    def values_in(self, spot: Spot) -> tuple[int, int]:
+        """(record offset, number) of the values of a leaf."""
+        node = spot.node
+        if node.kind == Kind.VLEAF:
+            return self._slot(spot.at)
+        return spot.at, 1 if node.count is None else node.count
+
+    def _wire_size(self, spot: Spot) -> int:
+        """Stream bytes of a node, from values alone."""
+        node = spot.node
+        if node.fixed_wire is not None:
+            return node.fixed_wire
+        if node.kind == Kind.VLEAF:
+            return self._slot(spot.at)[1] * node.size
+        if node.kind == Kind.STRUCT:
+            return self._sum(node.children, spot.at - node.rec, spot.frames, spot.path)
+        total = node.marker
+        for path, base, sub in self._elements(spot):
+            total += self._opening(node, sub)
+            children = sub.children if sub is not None else node.children
+            total += self._sum(children, base, (*spot.frames, base), path)
+        return total
+
+    def _opening(self, node: Node, sub: Node | None) -> int:
+        """Bytes in front of an element: a list's marker, a subsection's header."""
+        if sub is not None:
+            return 6 + len(sub.vmsd.name.encode())
+        return node.marker
+
+    def _sum(self, nodes: list[Node], base: int, frames: tuple[int, ...], path: str) -> int:
+        total = 0
+        for node in nodes:
+            if self._exists(node, frames):
+                total += self._wire_size(Spot(node, base + node.rec, frames, path, 0))
+        return total
+
+    def walk(self) -> Iterator[Spot]:
+        """Every leaf node in wire order (arrays whole), markers and subsection headers left out."""
+        yield from self._walk(self.program.children, 0, (0,), "", 0)
+
+    def _walk(self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str, wire: int) -> Iterator[Spot]:
+        for node in nodes:
+            if not self._exists(node, frames):
+                continue
+            path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
+            spot = Spot(node, base + node.rec, frames, path, wire)
+            if node.kind in (Kind.LEAF, Kind.VLEAF):
+                yield spot
+                wire += self._wire_size(spot)
+            elif node.kind == Kind.STRUCT:
+                yield from self._walk(node.children, base, frames, path, wire)
+                wire += self._wire_size(spot)
+            else:
+                for name, at, sub in self._elements(spot):
+                    yield Spot(sub or node, at, (*frames, at), name, wire)
+                    wire += self._opening(node, sub)
+                    inner = (*frames, at)
+                    children = sub.children if sub is not None else node.children
+                    yield from self._walk(children, at, inner, name, wire)
+                    wire += self._sum(children, at, inner, name)
+                if node.kind == Kind.LIST:
+                    yield Spot(node, -1, frames, f"{path}.end", wire)
+                    wire += node.marker
+
+    def fields(self) -> FieldMap:
+        """Every byte of the payload as path -> Field, in wire order; lazy."""
+        return FieldMap(self)
+
+    # access by path
+
+    def _find(self, path: str, whole: bool = False) -> tuple[Spot, int | None, str]:
+        """(leaf spot, index in it, register path in its overlay) that ``path`` names; ``whole``: an array or
+        list, without an index, is an answer too."""
+        nodes, base, frames, prefix, rest = self.program.children, 0, (0,), "", path
+        while rest:
+            found = self._step(nodes, base, frames, prefix, rest, whole)
+            if found is None:
+                break
+            spot, base, children, rest = found
+            if children is None:
+                index, rest = _index(rest)
+                return spot, index, rest.removeprefix(".")
+            nodes, prefix, frames, rest = children, spot.path, spot.frames, rest.removeprefix(".")
+        what = "is not a value" if not rest else "is no field"
+        raise FieldError(f"'{path}' {what} of {self.program.vmsd.name}" + self._suggest(nodes, base, frames))
+
+    def _step(
+        self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str, rest: str, whole: bool
+    ) -> tuple[Spot, int, list[Node] | None, str] | None:
+        """One level down: (spot, base of its children, its children or None for a leaf, what is left of the path)."""
+        best: tuple[Spot, int, list[Node] | None, str] | None = None
+        for node in nodes:
+            if not _starts(rest, node.name) or not self._exists(node, frames):
+                continue
+            path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
+            spot, left = Spot(node, base + node.rec, frames, path, 0), rest[len(node.name) :]
+            found: tuple[Spot, int, list[Node] | None, str] | None = None
+            if node.kind in (Kind.LEAF, Kind.VLEAF) or (whole and not left and node.kind != Kind.SUBSECTIONS):
+                found = spot, 0, None, left
+            elif node.kind == Kind.STRUCT and node.name:
+                found = spot, base, node.children, left
+            elif node.kind == Kind.STRUCT:
+                found = self._step(node.children, base, frames, prefix, rest, whole)
+            else:
+                found = self._step_into(spot, prefix, rest)
+            if found is not None and (best is None or len(found[3]) < len(best[3])):
+                best = found
+        return best
+
+    def _step_into(self, spot: Spot, prefix: str, rest: str) -> tuple[Spot, int, list[Node] | None, str] | None:
+        full = f"{prefix}.{rest}" if prefix else rest
+        for element, at, sub in self._elements(spot):
+            if _starts(full, element) and (sub is not None or full[len(element) : len(element) + 1] != "["):
+                inner = Spot(sub or spot.node, at, (*spot.frames, at), element, 0)
+                return inner, at, sub.children if sub is not None else spot.node.children, full[len(element) :]
+        return None
+
+    def _suggest(self, nodes: list[Node], base: int, frames: tuple[int, ...]) -> str:
+        names = [n.name for n in nodes if n.name and self._exists(n, frames)]
+        for node in nodes:
+            if node.kind == Kind.SUBSECTIONS:
+                spot = Spot(node, base + node.rec, frames, "", 0)
+                names += [name for name, _, _ in self._elements(spot)]
+        return f"; there is: {', '.join(names[:40])}" if names else ""
+
+    def __getitem__(self, path: str) -> Value:
+        spot, index, rest = self._find(path)
+        at, count = self.values_in(spot)
+        return self._get(spot.node, path, at, count, index, rest)
+
+    def _get(self, node: Node, path: str, at: int, count: int, index: int | None, rest: str) -> Value:
+        kind = _type(node)
+        if kind.form == "bytes":
+            data = bytes(self.data[at : at + count])
+            if not rest:
+                return data
+            return decode_register(data, find_register(node, data, rest, path))
+        if rest:
+            raise FieldError(f"'{path}': {node.path} is a value, it has no parts")
+        if node.count is None and node.kind == Kind.LEAF:
+            return decode(kind, self.data, at)
+        if index is None:
+            return tuple(decode(kind, self.data, at + i * kind.size) for i in range(count))
+        if not 0 <= index < count:
+            raise FieldError(f"'{path}': index {index} of {count}")
+        return decode(kind, self.data, at + index * kind.size)
+
+    def get(self, path: str, default: Value | None = None) -> Value | None:
+        """The value at ``path``, or ``default`` when this record has no such field."""
+        try:
+            return self[path]
+        except FieldError:
+            return default
+
+    def __contains__(self, path: str) -> bool:
+        try:
+            self._find(path)
+        except FieldError:
+            return False
+        return True
+
+    def __setitem__(self, path: str, value: Value) -> None:
+        spot, index, rest = self._find(path)
+        node, kind = spot.node, _type(spot.node)
+        at, count = self.values_in(spot)
+        if kind.form == "bytes":
+            if rest:
+                data = bytes(self.data[at : at + count])
+                register = find_register(node, data, rest, path)
+                start = at + register.offset
+                self.data[start : start + register.size] = encode_register(path, register, value)
+                return
+            if not isinstance(value, bytes | bytearray) or len(value) != count:
+                raise FieldError(f"'{path}' takes {count} bytes")
+            self.data[at : at + count] = value
+            return
+        many = node.count is not None or node.kind == Kind.VLEAF
+        if rest or (index is not None and not many):
+            raise FieldError(f"'{path}': {node.path} is a value, it has no parts")
+        values = value if many and index is None else (value,)
+        if not isinstance(values, tuple | list) or (many and index is None and len(values) != count):
+            raise FieldError(f"'{path}' takes {count} values")
+        start = 0 if index is None else index
+        if start + len(values) > count:
+            raise FieldError(f"'{path}': index {index} of {count}")
+        encoded = b"".join(encode(path, kind, v) for v in values)
+        self.data[at + start * kind.size : at + start * kind.size + len(encoded)] = encoded
+
+    # lists and subsections
+
+    def count(self, path: str) -> int:
+        """Number of elements of the array or list at ``path``."""
+        spot = self._compound(path)
+        if spot.node.kind in (Kind.LEAF, Kind.VLEAF):
+            return self.values_in(spot)[1]
+        return sum(1 for _ in self._elements(spot))
+
+    def _compound(self, path: str) -> Spot:
+        spot, index, rest = self._find(path, whole=True)
+        if index is not None or rest:
+            raise FieldError(f"'{path}' is no array of {self.program.vmsd.name}")
+        return spot
+
+    def resize(self, path: str, count: int) -> None:
+        """Set the number of elements of an array whose count stands in a field; new ones are zero.
+
+        The count field is set too. Raises FieldError when the count is not a plain field.
+        """
+        spot = self._compound(path)
+        node, item = spot.node, spot.node.item
+        if node.kind not in (Kind.EACH, Kind.VLEAF) or not isinstance(item, FieldItem | Struct):
+            raise FieldError(f"'{path}' has a fixed number of elements")
+        if not isinstance(item.count, Ref):
+            raise FieldError(f"'{path}': its number follows from {item.count}")
+        if not 0 <= count <= item.limit:
+            raise FieldError(f"'{path}' takes 0 to {item.limit} elements, not {count}")
+        offset, held = self._slot(spot.at)
+        kept = bytes(self.data[offset : offset + min(held, count) * node.size])
+        at = len(self.data) if count else 0
+        if count:
+            self.data += kept + bytes(count * node.size - len(kept))
+        _SLOT.pack_into(self.data, spot.at, at, count)
+        parent = path.rpartition(".")[0]
+        self[f"{parent}.{item.count.path}" if parent else item.count.path] = count
+
+    def subsections(self) -> list[str]:
+        """Names of the subsections that are there, nested ones as dotted paths, in wire order."""
+        return [spot.path for spot in self.walk() if spot.node.kind == Kind.SUBSECTION]
+
+    def drop(self, path: str) -> None:
+        """Take a subsection out."""
+        for slot, base, name in self._sub_links():
+            if name == path:
+                offset = _U32.unpack_from(self.data, base)[0]
+                chain = list(self._nodes_of(slot))
+                place = chain.index(base)
+                _U32.pack_into(self.data, chain[place - 1] if place else slot, offset)
+                _U32.pack_into(self.data, slot + 4, len(chain) - 1)
+                return
+        raise FieldError(f"no subsection '{path}'; there is: {', '.join(self.subsections()) or 'none'}")
+
+    def add(self, path: str, version: int | None = None) -> None:
+        """Put a subsection in, zeroed, in the declared order. FieldError when it is there or unknown."""
+        parent, _, name = path.rpartition(".")
+        for spot in self._sub_slots():
+            if spot.path.rstrip(".") != parent:
+                continue
+            for number, sub in enumerate(spot.node.children):
+                if sub.name == name:
+                    self._insert(spot, number, sub, path, version)
+                    return
+        raise FieldError(f"no subsection '{path}' is known in {self.program.vmsd.name}")
+
+    def _insert(self, spot: Spot, number: int, sub: Node, path: str, version: int | None) -> None:
+        chain = list(self._nodes_of(spot.at))
+        entries = [_U32.unpack_from(self.data, base + 4)[0] for base in chain]
+        wanted = spot.node.first_sub + number
+        if wanted in entries:
+            raise FieldError(f"subsection '{path}' is already there")
+        place = sum(entry < wanted for entry in entries)
+        at = len(self.data)
+        following = chain[place] if place < len(chain) else 0
+        header = struct.pack("=III", following, wanted, sub.vmsd.version if version is None else version)
+        self.data += header + bytes(sub.size - len(header))
+        _U32.pack_into(self.data, chain[place - 1] if place else spot.at, at)
+        _U32.pack_into(self.data, spot.at + 4, len(chain) + 1)
+
+    def _sub_slots(self) -> Iterator[Spot]:
+        yield from self._slots_in(self.program.children, 0, (0,), "")
+
+    def _slots_in(self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str) -> Iterator[Spot]:
+        for node in nodes:
+            if not self._exists(node, frames) or node.kind in (Kind.LEAF, Kind.VLEAF):
+                continue
+            path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
+            spot = Spot(node, base + node.rec, frames, path, 0)
+            if node.kind == Kind.STRUCT:
+                yield from self._slots_in(node.children, base, frames, path)
+                continue
+            if node.kind == Kind.SUBSECTIONS:
+                yield spot
+            for name, at, sub in self._elements(spot):
+                yield from self._slots_in(sub.children if sub else node.children, at, (*frames, at), name)
+
+    def _sub_links(self) -> Iterator[tuple[int, int, str]]:
+        for spot in self._sub_slots():
+            for name, base, _ in self._elements(spot):
+                yield spot.at, base, name
+
+
+def _starts(rest: str, name: str) -> bool:
+    """Does the path ``rest`` begin with the component ``name``?"""
+    return rest.startswith(name) and (not name or rest[len(name) : len(name) + 1] in ("", ".", "["))
+
+
+def _index(rest: str) -> tuple[int | None, str]:
+    """A leading ``[index]`` of a path, and what follows it."""
+    if rest.startswith("["):
+        number, closing, after = rest[1:].partition("]")
+        if closing and number.isascii() and number.isdigit():
+            return int(number), after
+    return None, rest
+
+
+def _type(node: Node) -> Type:
+    assert node.type is not None
+    return node.type

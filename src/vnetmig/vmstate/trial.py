@@ -1,0 +1,90 @@
+"""Finding the parameters that are not on the wire: try the few candidates, let the end of the payload judge.
+
+Knows programs and candidates; knows no device (it is told the candidates) and no framing (it is told the judge).
+The candidate that ends where the payload may end wins; when several do, the first one the caller prefers wins and the
+tie is reported. What was chosen without proof on the wire is listed as an assumption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vnetmig.errors import StreamError
+from vnetmig.vmstate.program import Loaded, Program
+from vnetmig.vmstate.record import Record
+
+CANDIDATES_MAX = 8
+
+Judge = Callable[[int], "bool | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A program to try; ``assumes`` says in words what it takes for granted, parameter by parameter."""
+
+    program: Program
+    assumes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Resolved:
+    """The state that fits, how many bytes it took, what had to be assumed, which others fitted too."""
+
+    record: Record
+    size: int
+    assumed: tuple[str, ...] = ()
+    ties: tuple[tuple[str, ...], ...] = ()
+
+
+def resolve(
+    candidates: Sequence[Candidate],
+    data: bytes | bytearray | memoryview,
+    ends: Judge,
+    *,
+    final: bool,
+    prefer: Callable[[Record], int] = lambda record: 0,
+    engine: str | None = None,
+) -> Resolved | None:
+    """The candidate that fits ``data``; None when more bytes are needed to tell.
+
+    ``ends(size)`` judges where the payload may end (None: unknown yet). ``prefer`` ranks records that fit alike, the
+    largest first; at equal rank the order of ``candidates`` decides. Raises StreamError when nothing can fit, with the
+    error of the candidate that came furthest; its record goes along as ``error.record``.
+    """
+    if len(candidates) > CANDIDATES_MAX:
+        raise ValueError(f"{len(candidates)} candidates, at most {CANDIDATES_MAX}")
+    fitting: list[tuple[Candidate, Loaded]] = []
+    complete: list[tuple[Candidate, Loaded]] = []
+    failed: list[tuple[Candidate, Loaded]] = []
+    waiting = False
+    for candidate in candidates:
+        loaded = candidate.program.load(data, engine=engine)
+        if loaded.error is not None:
+            if loaded.truncated and not final:
+                waiting = True
+            else:
+                failed.append((candidate, loaded))
+            continue
+        verdict = ends(loaded.size)
+        if verdict:
+            fitting.append((candidate, loaded))
+        elif verdict is None and not final:
+            waiting = True
+        else:
+            complete.append((candidate, loaded))
+    if fitting:
+        fitting.sort(key=lambda pair: -prefer(pair[1].record))
+        chosen, loaded = fitting[0]
+        ties = tuple(other.assumes for other, _ in fitting[1:])
+        return Resolved(loaded.record, loaded.size, chosen.assumes, ties)
+    if waiting:
+        return None
+    if complete:  # decodes, but the payload goes on or the footer is damaged: framing says which
+        complete.sort(key=lambda pair: -prefer(pair[1].record))
+        chosen, loaded = complete[0]
+        return Resolved(loaded.record, loaded.size, chosen.assumes)
+    _, worst = max(failed, key=lambda pair: pair[1].error.offset if pair[1].error else 0)
+    error = worst.error or StreamError("no candidate fits")
+    error.record = worst.record
+    raise error
