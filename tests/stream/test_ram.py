@@ -7,7 +7,8 @@ import os
 import random
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -258,9 +259,12 @@ IDS = [name for name, *_ in VECTORS]
 
 
 def arrive(
-    payload: bytes, decoder: RamDecoder, sizes: Iterator[int], offset: int = 0
+    payload: bytes, decoder: RamDecoder, sizes: Iterator[int], offset: int = 0, patient: bool = False
 ) -> tuple[list[Decoded], int]:
-    """Decode one payload while its bytes arrive in pieces of ``sizes``; also how often decode was called."""
+    """Decode one payload while its bytes arrive in pieces of ``sizes``; also how often decode was called.
+
+    With ``patient`` it is called only when as many are there as it wanted, which is what readers do.
+    """
     chunks: list[Decoded] = []
     start = have = calls = 0
     while True:
@@ -274,6 +278,8 @@ def arrive(
             if have == len(payload):
                 raise EOFError(f"{decoder.wanted - (have - start)} more bytes wanted")
             have = min(len(payload), have + next(sizes))
+            while patient and have < min(start + decoder.wanted, len(payload)):
+                have = min(len(payload), have + next(sizes))
             continue
         chunks.append(result)
         start += result.size
@@ -305,7 +311,7 @@ def test_a_vector_decodes_to_its_words_and_back(
 def test_a_vector_may_arrive_byte_by_byte(
     name: str, grammar: Grammar, data: bytes, words: list[Word]
 ) -> None:
-    chunks, calls = arrive(data, RamDecoder(grammar), iter(lambda: 1, 0))
+    chunks, calls = arrive(data, RamDecoder(grammar), repeat(1))
     assert chunks == whole(data, RamDecoder(grammar))
     assert calls == len(data) + 1
 
@@ -354,8 +360,7 @@ def check_hostile(data: bytes, decoder: RamDecoder) -> None:
     try:
         result = decoder.decode(memoryview(data), no_end, kind=2, offset=0, final=True)
     except StreamError as error:
-        assert 0 <= error.offset <= len(data)
-        str(error)
+        assert 0 <= error.offset <= len(data) and str(error)  # noqa: PT017
     else:
         if result is not None:
             assert result.payload.encode() == data[: result.size]
@@ -620,8 +625,7 @@ def test_any_delta_gives_a_page_or_a_stream_error(data: bytes, size: int) -> Non
     try:
         assert len(xbzrle_apply(bytes(size), data)) == size
     except StreamError as error:
-        assert error.message == "Failed to load XBZRLE page - decode error!"
-        assert 0 <= error.offset <= len(data)
+        assert "decode error!" in error.message and 0 <= error.offset <= len(data)  # noqa: PT017
 
 
 @pytest.mark.parametrize(
@@ -753,8 +757,7 @@ def test_a_capture_may_arrive_in_any_pieces(size: int) -> None:
         if chunk.last:
             start = position + chunk.size - sum(part.size for part in collected)
             payload = data[start : position + chunk.size]
-            sizes: Callable[[], int] = (lambda: size) if size > 1 else (lambda: max(1, len(payload) // 5000))
-            arrived, _ = arrive(payload, piecewise, iter(sizes, 0), start)
+            arrived, _ = arrive(payload, piecewise, repeat(size), start, patient=True)
             assert arrived == collected
             collected = []
     assert piecewise == at_once

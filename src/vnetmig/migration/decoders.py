@@ -7,6 +7,7 @@ handed to the reader, so that framing and devices never import each other.
 from __future__ import annotations
 
 from vnetmig.stream.commands import PostcopyAdvise
+from vnetmig.stream.configuration import TargetPageBits
 from vnetmig.stream.device_state import DeviceDecoder
 from vnetmig.stream.events import Command, Configuration, Event
 from vnetmig.stream.iterative import IDSTR_SUFFIX, SECTION_VERSION, IterativeDecoder
@@ -14,17 +15,25 @@ from vnetmig.errors import StreamError
 from vnetmig.stream.mapped_ram import MappedRamDecoder
 from vnetmig.stream.payload import Decoder, SectionHeader
 from vnetmig.stream.ram import Grammar, RamDecoder
+from vnetmig.stream.ram_words import PAGE_SIZE
 from vnetmig.virtio import section
 from vnetmig.virtio.net import VM_VERSION
 
 RAM_VERSION = 4
+MIN_PAGE_BITS, MAX_PAGE_BITS = 10, 24
+"""Targets use 1 KiB to 64 KiB; flags take the lowest ten bits of a word."""
 
 
 class Decoders:
-    """Chooses decoders by header. ``observe`` every event, so that it knows what the stream announced."""
+    """Chooses decoders by header. ``observe`` every event, so that it knows what the stream announced.
 
-    def __init__(self, engine: str | None = None) -> None:
+    ``page_size``: the target's, from a vmdescription located beforehand; without it the stream's own word counts, or
+    else x86's. (Only RAM words depend on it: QEMU itself never writes it in front of them.)
+    """
+
+    def __init__(self, engine: str | None = None, *, page_size: int | None = None) -> None:
         self.engine = engine
+        self.page_size = page_size or PAGE_SIZE
         self.capabilities: tuple[str, ...] = ()
         self.postcopy = False
 
@@ -32,6 +41,9 @@ class Decoders:
         """Learn from ``event`` how later payloads are written."""
         if isinstance(event, Configuration):
             self.capabilities = event.body.capabilities
+            for subsection in event.body.subsections:
+                if isinstance(subsection, TargetPageBits) and MIN_PAGE_BITS <= subsection.bits <= MAX_PAGE_BITS:
+                    self.page_size = 1 << subsection.bits
         elif isinstance(event, Command) and isinstance(event.payload, PostcopyAdvise):
             self.postcopy = event.payload.ram
 
@@ -51,7 +63,7 @@ class Decoders:
                 got=header.version_id,
                 code="version",
             )
-        grammar = Grammar(ignore_shared="x-ignore-shared" in self.capabilities, postcopy=self.postcopy)
+        grammar = Grammar(self.page_size, "x-ignore-shared" in self.capabilities, self.postcopy)
         if "mapped-ram" in self.capabilities:
             return MappedRamDecoder(grammar)
         return RamDecoder(grammar)

@@ -6,9 +6,11 @@ callers turn it into "need more" or, at the end of the input, into a StreamError
 
 from __future__ import annotations
 
+from mmap import mmap
+
 from vnetmig.errors import EncodeError, StreamError
 
-Buffer = bytes | bytearray | memoryview
+Buffer = bytes | bytearray | memoryview | mmap
 
 TRUNCATED = "load of migration failed: Input/output error"
 """How QEMU ends when its stream does (EIO; qemu: migration/qemu-file.c:qemu_fill_buffer)."""
@@ -28,7 +30,7 @@ class Cursor:
 
     __slots__ = ("base", "data", "end", "position", "section")
 
-    def __init__(self, data: Buffer, base: int = 0, section: str | None = None) -> None:
+    def __init__(self, data: bytes | memoryview, base: int = 0, section: str | None = None) -> None:
         self.data = data
         self.base = base
         self.position = 0

@@ -125,8 +125,9 @@ OTHER_MAGICS: Final[dict[bytes, str]] = {
 IDSTR_MAX: Final = 255
 """A counted string has one length byte (qemu: migration/savevm.c:save_section_header)."""
 
-VERSION_ID_PLAUSIBLE: Final = 0xFFFF
-"""Only used to tell a section header from random bytes; the largest version_id in QEMU is two digits."""
+VERSION_ID_PLAUSIBLE: Final = 0x0FFFFFFF
+"""Only used to tell a section header from random bytes. Some version_ids are magics: qemu has 0x20 bits of
+them in hw/nvram/eeprom93xx.c:OLD_EEPROM_VERSION."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class RequestPages:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedBitmap:
-    """After a broken postcopy: which pages of a block have arrived, bit i of a little-endian bitmap page i."""
+    """After a broken postcopy: which pages of a block have arrived. Bit i (LSB first) is page i."""
 
     block: str
     bitmap: bytes

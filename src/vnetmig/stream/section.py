@@ -13,7 +13,7 @@ from typing import Final
 from vnetmig.errors import StreamError
 from vnetmig.stream import framing
 from vnetmig.stream.cursor import Cursor, Short, show
-from vnetmig.stream.ending import Ending, Surroundings, footer_mark
+from vnetmig.stream.ending import Ending, Surroundings, footer_mark, matches
 from vnetmig.stream.events import SectionFooter, SectionPayload
 from vnetmig.stream.headers import too_large
 from vnetmig.stream.payload import Decoder, Raw, SectionHeader
@@ -92,7 +92,7 @@ class OpenSection:
         if self._decoder is not None:
             return self._decoded(self._decoder, surface, footers)
         if self._length is not None:
-            return self._measured(self._length, surface)
+            return self._measured(self._length, surface, footers)
         if footers.on and self.header.idstr != "ram":
             return self._assumed(surface)
         raise StreamError(
@@ -154,7 +154,16 @@ class OpenSection:
 
     # A vmdescription says how long it is.
 
-    def _measured(self, length: int, surface: Surface) -> SectionPayload:
+    def _measured(self, length: int, surface: Surface, footers: Footers) -> SectionPayload:
+        """A footer has the last word: QEMU describes arrays that hold null pointers with wrong lengths
+        (qemu: migration/vmstate.c:vmsd_desc_field_start)."""
+        if footers.on and footers.sure:
+            there = length <= self._limit and matches(surface.data, length, self._mark, surface.final)
+            if there is None:
+                raise Short(length + len(self._mark), "a payload")
+            if not there:
+                self._length = None
+                return self._assumed(surface)
         if length > self._limit:
             raise self._too_long(surface.offset, length)
         if len(surface.data) < length:

@@ -1,10 +1,13 @@
 """The bytes that have arrived and are not read yet.
 
 Knows absolute offsets and how to give room back cheaply. Must not know what the bytes mean.
-A large ``bytes`` object fed into an empty window is used as it is, not copied.
+A large object that cannot change (``bytes``, a file mapped read-only) fed into an empty window is used as it
+is, not copied; views of it stay valid as long as anyone holds them.
 """
 
 from __future__ import annotations
+
+from mmap import mmap
 
 from vnetmig.stream.cursor import Buffer
 
@@ -19,7 +22,7 @@ class Window:
     __slots__ = ("_read", "_store", "arrived", "offset")
 
     def __init__(self) -> None:
-        self._store: bytes | bytearray = bytearray()
+        self._store: bytes | bytearray | mmap = bytearray()
         self._read = 0
         self.offset = 0
         self.arrived = 0
@@ -28,36 +31,44 @@ class Window:
         size = len(data)
         self.arrived += size
         store = self._store
-        if size >= _BORROW_AT and self._read == len(store) and isinstance(data, bytes):
+        if (
+            size >= _BORROW_AT
+            and self._read == len(store)
+            and isinstance(data, bytes | mmap)
+            and _fixed(data)
+        ):
             self._store = data
             self._read = 0
-        elif isinstance(store, bytearray):
+            return
+        if not isinstance(store, bytearray):
+            store = self._start_anew()
+        try:
             store += data
-        else:
-            self._store = bytearray(memoryview(store)[self._read :])
-            self._store += data
-            self._read = 0
+        except BufferError:
+            store = self._start_anew()
+            store += data
+
+    def _start_anew(self) -> bytearray:
+        """Move the unread bytes: the store is not ours, or someone holds a view of it."""
+        store = bytearray(memoryview(self._store)[self._read :])
+        self._store = store
+        self._read = 0
+        return store
 
     def view(self, end: int) -> memoryview:
         """The unread bytes up to the absolute offset ``end``. Release it before the next ``append``."""
         read = self._read
         return memoryview(self._store)[read : read + end - self.offset]
 
-    def take(self, count: int) -> bytes:
-        """The next ``count`` bytes, which are there, and move behind them."""
-        taken = bytes(memoryview(self._store)[self._read : self._read + count])
-        self.skip(count)
-        return taken
-
     def skip(self, count: int) -> None:
         self._read += count
         self.offset += count
-        if (
-            self._read >= _COMPACT_AT
-            and 2 * self._read >= len(self._store)
-            and isinstance(self._store, bytearray)
-        ):
-            del self._store[: self._read]
+        store = self._store
+        if self._read >= _COMPACT_AT and isinstance(store, bytearray) and 2 * self._read >= len(store):
+            try:
+                del store[: self._read]
+            except BufferError:
+                self._start_anew()
             self._read = 0
 
     def find(self, needle: bytes, start: int, end: int) -> int:
@@ -65,3 +76,8 @@ class Window:
         Positions are relative to the next unread byte."""
         found = self._store.find(needle, self._read + start, self._read + end - self.offset)
         return found - self._read if found >= 0 else -1
+
+
+def _fixed(data: bytes | mmap) -> bool:
+    with memoryview(data) as view:
+        return view.readonly

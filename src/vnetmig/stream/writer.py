@@ -8,6 +8,7 @@ EncodeError.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from mmap import mmap
 
 from vnetmig.errors import EncodeError
 from vnetmig.stream import framing
@@ -71,7 +72,7 @@ class StreamWriter:
 
     def payload(self, payload: Payload | Buffer, *, last: bool = True) -> bytes:
         """The payload of the open section, or with ``last=False`` a part of it."""
-        if isinstance(payload, bytes | bytearray | memoryview):
+        if isinstance(payload, bytes | bytearray | memoryview | mmap):
             payload = Raw(bytes(payload))
         return self._write(SectionPayload(payload, last=last), SectionPayload if last else Turn.MORE)
 

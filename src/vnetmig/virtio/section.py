@@ -6,6 +6,7 @@ idstr); knows no stream framing: it is handed bytes and the judge of where a pay
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -34,6 +35,9 @@ _MEANING = {
 HEAD_BYTES = 4 + PCI_CONFIG_BYTES
 """What must have arrived before the transport is known: PCIDevice version and the standard config space."""
 
+_CCW_PATH = re.compile(r"/?[0-9a-f]+\.[0-9]\.[0-9a-f]{4}/")
+"""s390x channel devices have a transport of their own, which is not described here."""
+
 _PCI_VENDOR_VIRTIO = b"\xf4\x1a"
 
 
@@ -44,7 +48,7 @@ def device_of(idstr: str) -> str | None:
     'virtio-net'
     """
     name = idstr.rpartition("/")[2]
-    return name if name in SECTIONS else None
+    return name if name in SECTIONS and not _CCW_PATH.match(idstr) else None
 
 
 @lru_cache(maxsize=512)

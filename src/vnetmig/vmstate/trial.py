@@ -76,8 +76,10 @@ def resolve(
     if fitting:
         fitting.sort(key=lambda pair: -prefer(pair[1].record))
         chosen, loaded = fitting[0]
-        ties = tuple(other.assumes for other, _ in fitting[1:])
-        return Resolved(loaded.record, loaded.size, chosen.assumes, ties)
+        others = [pair for pair in fitting[1:] if pair[1].record.data != loaded.record.data]
+        ties = tuple(other.assumes for other, _ in others)
+        proven = len(fitting) > 1 and not others  # the parameter changes nothing here
+        return Resolved(loaded.record, loaded.size, () if proven else chosen.assumes, ties)
     if waiting:
         return None
     if complete:  # decodes, but the payload goes on or the footer is damaged: framing says which

@@ -43,6 +43,7 @@ UINT64_EQUAL = Type("int64 equal", 8)  # QEMU's name of the unsigned one
 INT32_EQUAL = Type("int32 equal", 4, "int")
 BITMAP = Type("bitmap", 8)  # words of 64 bits; bit 0 is the least significant of word 0
 NULLPTR = Type("nullptr", 1)  # the byte 0x30 in place of a pointer's target
+PTR_MARKER = Type("ptr-marker", 1)  # its name since 11.1; 0x31 in front of an object that the loader allocates
 FD = Type("fd", 1)  # a dummy byte; the descriptor travels beside it
 BUFFER = Type("buffer", 1, "bytes")
 UNUSED = Type("unused_buffer", 1, "bytes")  # written as zeros, ignored when read
@@ -53,7 +54,7 @@ LE64 = Type("le64", 8, "uint", "le")
 
 _ALL = (
     UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, BOOL, TIMER, CPU_DOUBLE, INT32_LE,
-    UINT8_EQUAL, UINT16_EQUAL, UINT32_EQUAL, UINT64_EQUAL, INT32_EQUAL, BITMAP, NULLPTR, FD, BUFFER, UNUSED,
+    UINT8_EQUAL, UINT16_EQUAL, UINT32_EQUAL, UINT64_EQUAL, INT32_EQUAL, BITMAP, NULLPTR, PTR_MARKER, FD, BUFFER, UNUSED,
 )  # fmt: skip
 
 BY_NAME: dict[str, Type] = {t.name: t for t in _ALL}

@@ -21,6 +21,7 @@ _WORDS = {"pci irq state": UINT32}
 _GROUP = ("vmsd_name", "version", "fields", "subsections")
 _INLINE = ("tmp", "vstruct")
 _CHAINS = ("qtailq", "qlist")
+_NULLS = ("nullptr", "ptr-marker")
 
 
 class Json(Protocol):
@@ -82,23 +83,27 @@ class _Reader:
         if any(not hasattr(node, "pairs") for node in fields):
             raise _bad("has a field that is no object")
         names = [_text(node, "name", "field") for node in fields]
-        repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+        lengths = _run_lengths(names, fields)
         seen: dict[str, int] = {}
         items: list[Item] = []
-        for node, name in zip(fields, names, strict=True):
-            if name in repeated or "index" in node:
-                # 10.x writes no index for the last element of an array, 11.1 for none: count them.
-                index = _number(node, "index", seen.get(name, 0))
-                seen[name] = index + 1
-                name = f"{name}[{index}]"
-            item = self.item(node, name, depth)
+        for node, name, length in zip(fields, names, lengths, strict=True):
+            # 10.x writes no index for the last element of an array, 11.1 for none: count them.
+            index = _number(node, "index", seen.get(name, 0))
+            alone = length is not None and index == 0
+            seen[name] = index + (1 if length is None else length)
+            if not alone and (names.count(name) > 1 or "index" in node):
+                path = f"{name}[{index}]"
+            else:
+                path = name
+            if path == name:
+                path = _apart(name, names)
+            item = self.item(node, path, length, depth)
             if item is not None:
                 items.append(item)
         return tuple(items)
 
-    def item(self, node: Json, name: str, depth: int) -> Item | None:
+    def item(self, node: Json, name: str, count: int | None, depth: int) -> Item | None:
         kind, size = _text(node, "type", "unknown"), _number(node, "size")
-        count = _number(node, "array_len") if node.get("array_len") is not None else None
         body = node.get("struct")
         if kind == "struct" and hasattr(body, "pairs"):
             if not body.pairs and size == 1:  # a null pointer, up to 7.2
@@ -148,6 +153,29 @@ class _Reader:
                 items.append(Struct(f"key[{index}]", bodies[step * index]))
             items.append(Struct(f"value[{index}]", bodies[step * index + step - 1]))
         return Vmsd(name, 0, (*items, Field("end", UINT8)))
+
+
+def _apart(name: str, names: list[str]) -> str:
+    """A static name such as `channels[0].irq` beside an array `channels`: written so that paths stay unique."""
+    for other in names:
+        if other != name and name.startswith(f"{other}[") or name.startswith(f"{other}."):
+            rest = name[len(other) :].replace("[", "_").replace("]", "").replace(".", "_")
+            return other + rest
+    return name
+
+
+def _run_lengths(names: list[str], fields: list[Any]) -> list[int | None]:
+    """``array_len`` of each field. Where an array of pointers starts with objects and nulls follow, 10.0 and later
+    give the first run the length of the whole array: what the later runs hold is taken off."""
+    lengths = [_number(node, "array_len") if node.get("array_len") is not None else None for node in fields]
+    for first, (name, length) in enumerate(zip(names, lengths, strict=True)):
+        if length is None or names.index(name) != first or _text(fields[first], "type", "") in _NULLS:
+            continue
+        later = [i for i in range(first + 1, len(names)) if names[i] == name]
+        if any(_text(fields[i], "type", "") in _NULLS for i in later):
+            rest = sum(n if (n := lengths[i]) is not None else 1 for i in later)
+            lengths[first] = max(length - rest, 0)
+    return lengths
 
 
 def _groups(pairs: list[tuple[str, Any]]) -> list[list[tuple[str, Any]]]:
