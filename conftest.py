@@ -51,9 +51,9 @@ def captures() -> list[Path]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
-        import vnetmig
+        from vnetmig.engine import engines
 
-        metafunc.parametrize("engine", list(vnetmig.engines()))
+        metafunc.parametrize("engine", list(engines()))
     if "capture" in metafunc.fixturenames:
         found = _captures()
         none = [pytest.param(None, id="none", marks=pytest.mark.skip(reason=NO_CAPTURES))]

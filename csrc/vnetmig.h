@@ -127,6 +127,99 @@ uint32_t vnm_load(const struct vnm_program *program, const uint8_t *input, uint6
 uint32_t vnm_save(const struct vnm_program *program, const uint8_t *record, uint64_t record_length,
                   uint8_t *output, uint64_t output_capacity, struct vnm_result *result);
 
+/*
+ * Virtqueue rings in guest memory: the index check that QEMU makes when it loads a virtio device.
+ *
+ * Sources: virtio 1.3, 2.7 (split rings) and 2.8 (packed rings); qemu: hw/virtio/virtio.c:virtio_load.
+ */
+
+/* The most entries of one ring that are walked, whatever its size claims to be: QEMU has no larger ring
+ * (qemu: include/hw/virtio/virtio.h:VIRTQUEUE_MAX_SIZE). */
+#define VNM_RING_WALK 1024
+
+/* What a queue is; flags of struct vnm_ring_queue. */
+enum vnm_ring_flag {
+    VNM_RING_PACKED = 1,     /* VIRTIO_F_RING_PACKED is negotiated */
+    VNM_RING_BIG_ENDIAN = 2, /* ring fields are big-endian: a legacy device of a big-endian guest */
+    VNM_RING_LEGACY = 4,     /* no VIRTIO_F_VERSION_1: avail and used follow from desc, num and align */
+    VNM_RING_AVAIL_WRAP = 8, /* packed: last_avail_wrap_counter */
+    VNM_RING_USED_WRAP = 16  /* packed: used_wrap_counter */
+};
+
+/* How to answer; options of vnm_rings. */
+enum vnm_ring_option {
+    VNM_RINGS_ABSENT_ZERO = 1, /* memory outside of the regions reads as zero; without it, it is unknown */
+    VNM_RINGS_LOG_ONLY = 2     /* as QEMU 5.2: an inconsistent guest index is logged, the check goes on */
+};
+
+/* What loading the queue comes to. */
+enum vnm_ring_verdict {
+    VNM_RING_OK = 0,
+    VNM_RING_NO_RINGS = 1,     /* no ring address, or no entries: there is nothing to check */
+    VNM_RING_UNKNOWN = 2,      /* memory that the check reads is not known */
+    VNM_RING_INCONSISTENT = 3, /* more new heads than entries: QEMU marks the device broken and goes on */
+    VNM_RING_OVERUSED = 4,     /* more entries in use than there are: the load fails */
+    VNM_RING_BAD_ADDRESS = 5   /* an index without a ring address: the load fails */
+};
+
+/* Which values of a struct vnm_ring_state were really read; its `known`. */
+enum vnm_ring_known {
+    VNM_RING_AVAIL_READ = 1,  /* avail_idx */
+    VNM_RING_USED_READ = 2,   /* used_idx */
+    VNM_RING_HEADS_READ = 4,  /* the heads in flight, all of them */
+    VNM_RING_WAITING_READ = 8 /* waiting */
+};
+
+/* One queue, as the stream describes it. Nothing in it is trusted. */
+struct vnm_ring_queue {
+    uint64_t desc, avail, used; /* guest physical; with VNM_RING_LEGACY and a desc, avail and used are not read */
+    uint32_t num, align, flags;
+    uint32_t inuse;          /* packed: from the stream */
+    uint16_t last_avail_idx; /* the one that holds: of packed_virtqueues where the stream has that */
+    uint16_t used_idx;       /* packed: from the stream */
+    uint16_t early_idx;      /* last_avail_idx as it stands beside desc: checked before any subsection is read */
+    uint16_t unused0;
+};
+
+/* A known piece of guest memory: `length` bytes at `gpa` are memory[offset ...]. */
+struct vnm_ring_region {
+    uint64_t gpa, length, offset;
+};
+
+/* What vnm_rings found out about one queue. */
+struct vnm_ring_state {
+    uint64_t avail, used; /* ring addresses, computed if legacy */
+    uint32_t verdict;
+    uint32_t known;
+    uint32_t inuse;      /* entries (packed: descriptors) the device holds; 0 unless known */
+    uint32_t in_flight;  /* inuse, or 0 when that is more than the ring has */
+    uint32_t waiting;    /* heads (packed: descriptors, at most VNM_RING_WALK) not yet seen by the device */
+    uint32_t first_head; /* the heads in flight are heads[first_head ... first_head + n_heads) */
+    uint32_t n_heads;
+    uint32_t bad_heads;  /* split: those of them that name no descriptor of the ring */
+    uint16_t avail_idx;  /* split: the driver's index in guest memory; 0 unless known */
+    uint16_t used_idx, shadow_avail_idx;
+    uint16_t nheads;     /* split: avail_idx - last_avail_idx modulo 2^16, the delta of QEMU's message */
+};
+
+/*
+ * vnm_rings - what QEMU would find in the rings of `queues` after loading them.
+ *
+ * Split rings: reads both indices from guest memory, so used_idx, shadow_avail_idx and inuse come out as
+ * after virtio_load; an inconsistent queue has them 0, as there. The heads in flight are the avail ring
+ * entries from used_idx up to last_avail_idx: exactly those the device holds if it finishes in order.
+ * Packed rings: QEMU checks nothing, and used_idx and inuse are the stream's; the heads are the buffer
+ * ids of the descriptors from used_idx on, inuse of them, that are still marked available.
+ *
+ * `regions` are sorted by gpa, do not overlap, do not pass 2^64 and lie inside of `memory`; otherwise
+ * VNM_BAD_RECORD and nothing is written. `states` has room for n_queues (more than 4,194,303 are refused:
+ * VNM_LIMIT). VNM_NO_ROOM: everything is right but the list of heads, which needs room for the sum of all
+ * n_heads; otherwise VNM_OK.
+ */
+uint32_t vnm_rings(const struct vnm_ring_queue *queues, uint32_t n_queues, const struct vnm_ring_region *regions,
+                   uint32_t n_regions, const uint8_t *memory, uint64_t memory_length, uint32_t options,
+                   struct vnm_ring_state *states, uint16_t *heads, uint32_t heads_capacity);
+
 /* CDEF END */
 
 #ifdef __cplusplus

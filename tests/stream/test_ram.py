@@ -323,8 +323,10 @@ def test_wanted_is_never_too_much(name: str, grammar: Grammar, data: bytes, word
     def as_wanted() -> Iterator[int]:
         have = 0
         while True:
-            yield decoder.wanted - have
-            have = decoder.wanted
+            wanted = decoder.wanted
+            assert wanted > have
+            yield wanted - have
+            have = wanted
 
     chunks, calls = arrive(data, decoder, as_wanted())
     assert words_of(chunks) == words

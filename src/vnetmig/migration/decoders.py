@@ -28,12 +28,13 @@ class Decoders:
     """Chooses decoders by header. ``observe`` every event, so that it knows what the stream announced.
 
     ``page_size``: the target's, from a vmdescription located beforehand; without it the stream's own word counts, or
-    else x86's. (Only RAM words depend on it: QEMU itself never writes it in front of them.)
+    else x86's. ``stable``: the bytes fed to the reader stay (a mapped file), so RAM chunks may keep views of them. (Only RAM words depend on it: QEMU itself never writes it in front of them.)
     """
 
-    def __init__(self, engine: str | None = None, *, page_size: int | None = None) -> None:
+    def __init__(self, engine: str | None = None, *, page_size: int | None = None, stable: bool = False) -> None:
         self.engine = engine
         self.page_size = page_size or PAGE_SIZE
+        self.stable = stable
         self.capabilities: tuple[str, ...] = ()
         self.postcopy = False
 
@@ -66,7 +67,7 @@ class Decoders:
         grammar = Grammar(self.page_size, "x-ignore-shared" in self.capabilities, self.postcopy)
         if "mapped-ram" in self.capabilities:
             return MappedRamDecoder(grammar)
-        return RamDecoder(grammar)
+        return RamDecoder(grammar, stable=self.stable)
 
     def _iterative(self, header: SectionHeader) -> Decoder | None:
         device = header.idstr.removesuffix(IDSTR_SUFFIX)

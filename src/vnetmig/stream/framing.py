@@ -126,8 +126,8 @@ IDSTR_MAX: Final = 255
 """A counted string has one length byte (qemu: migration/savevm.c:save_section_header)."""
 
 VERSION_ID_PLAUSIBLE: Final = 0x0FFFFFFF
-"""Only used to tell a section header from random bytes. Some version_ids are magics: qemu has 0x20 bits of
-them in hw/nvram/eeprom93xx.c:OLD_EEPROM_VERSION."""
+"""Only used to tell a section header from random bytes. Some version_ids are dates, such as 20061112
+(qemu: hw/nvram/eeprom93xx.c:EEPROM_VERSION)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class OpenSection:
         "_length",
         "_limit",
         "_mark",
+        "_rejected",
         "_searched",
         "header",
     )
@@ -87,6 +88,8 @@ class OpenSection:
         self._blind = False
         """The decoder could not say how many bytes it wants; a footer in view may be its end."""
         self._false_footers = 0
+        self._rejected: int | None = None
+        """The first footer of an undescribed payload behind which the stream cannot go on."""
 
     def payload(self, surface: Surface, footers: Footers) -> SectionPayload:
         if self._decoder is not None:
@@ -170,7 +173,8 @@ class OpenSection:
             raise Short(length, "a payload")
         return SectionPayload(Raw(bytes(surface.data[:length])), surface.offset, length)
 
-    # Nothing says it: the payload ends at the first own footer behind which the stream can go on.
+    # Nothing says it: the payload ends at the first own footer behind which the stream can go on. If there
+    # is none, at the first own footer, so that what is wrong behind it is reported there.
 
     def _assumed(self, surface: Surface) -> SectionPayload:
         mark = self._mark
@@ -180,16 +184,24 @@ class OpenSection:
             self._searched = found
             fits = around.plausible(surface.data, found + len(mark))
             if fits:
-                return SectionPayload(Raw(bytes(surface.data[:found])), surface.offset, found, assumed=True)
+                return self._assume(surface, found)
             if fits is None:
                 raise Short(len(surface.data) + 1, "a payload")
+            if self._rejected is None:
+                self._rejected = found
             self._searched += 1
         self._searched = max(self._searched, have - len(mark) + 1)
-        if have == self._limit + len(mark):
+        all_seen = have == self._limit + len(mark)
+        if not all_seen and not surface.final:
+            raise Short(have + 1, "a payload")
+        if self._rejected is not None:
+            return self._assume(surface, self._rejected)
+        if all_seen:
             raise self._too_long(surface.offset, have)
-        if surface.final:
-            raise self._missing(surface.offset + have, "the end of the input", "truncated")
-        raise Short(have + 1, "a payload")
+        raise self._missing(surface.offset + have, "the end of the input", "truncated")
+
+    def _assume(self, surface: Surface, size: int) -> SectionPayload:
+        return SectionPayload(Raw(bytes(surface.data[:size])), surface.offset, size, assumed=True)
 
     # The footer.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vnetmig import engine as engines
+from vnetmig.engine import get as get_engine
 from vnetmig.engine.code import Code, Op, Result
 from vnetmig.errors import EncodeError, StreamError
 from vnetmig.vmstate.compiler import Compiled, compile_description
@@ -67,7 +67,7 @@ class Program:
         Never raises for bad bytes: ``Loaded.error`` says what is wrong, and ``Loaded.record`` holds what was
         read before. ``truncated``: the data ends early, more bytes may mend it.
         """
-        run = engines.get(engine)
+        run = get_engine(engine)
         room = self._room
         while True:
             buffer = bytearray(room)
@@ -88,7 +88,7 @@ class Program:
 
     def save(self, record: Record, *, engine: str | None = None) -> bytes:
         """The payload bytes of ``record``, from its values. EncodeError when they contradict each other."""
-        result, data = engines.get(engine).save(self.flat, record.data)
+        result, data = get_engine(engine).save(self.flat, record.data)
         if result.code != Code.OK:
             raise self._encode_error(result, record)
         return data

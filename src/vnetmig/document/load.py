@@ -1,0 +1,122 @@
+"""Opening a stream: from a path, bytes or a file, out of whatever wraps it, into a document.
+
+Knows files and containers; what stands in the stream is the reader's business.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from vnetmig.document.stream import Stream
+from vnetmig.errors import StreamError
+from vnetmig.migration.decoders import Decoders
+from vnetmig.stream import framing, vmdescription
+from vnetmig.stream.container import Container, open_container
+from vnetmig.stream.guest_memory import MemorySource, load_memory
+from vnetmig.stream.reader import NEED_DATA, StreamReader
+from vnetmig.stream.vmdescription import Description
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+Progress = Callable[[int, int], None]
+
+_EVENTS_BETWEEN_REPORTS = 64
+
+
+def load(
+    source: Source,
+    *,
+    memory: MemorySource | None = None,
+    partial: bool = False,
+    engine: str | None = None,
+    progress: Progress | None = None,
+) -> Stream:
+    """Read a migration stream.
+
+    ``source``: a path, bytes or a binary file; compressed (.xz, .gz, .zst), libvirt save images and mapped-ram files are
+    recognised by content. ``memory``: guest pages for the ring rules (JSON {address: base64}, a RAM file, a mapping);
+    without it the stream's own RAM serves, if it has any. ``progress(done, total)`` is called as reading goes on.
+
+    Raises StreamError where the stream is broken; ``error.stream`` holds all that was read. With ``partial`` no error is
+    raised: it is in ``Stream.error``.
+
+    >>> import vnetmig
+    >>> vnetmig.load(b"QEVX", partial=True).error.message
+    'Not a migration stream'
+    """
+    stream = Stream(engine)
+    try:
+        data = _open(source, stream)
+        _read(data, stream, progress)
+        if memory is not None:
+            stream.memory = load_memory(memory, stream.machine or "pc")
+    except StreamError as error:
+        error.stream = stream
+        stream.error = error
+        if not partial:
+            raise
+    return stream
+
+
+def _open(source: Source, stream: Stream) -> bytes | mmap.mmap:
+    """The bytes of the stream itself; a plain file is mapped, not read."""
+    if isinstance(source, str | os.PathLike):
+        with Path(source).open("rb") as file:
+            return _open_file(file, stream)
+    if isinstance(source, bytes | bytearray | memoryview):
+        if bytes(source[:4]) == framing.FILE_MAGIC.to_bytes(4, "big"):
+            return bytes(source)
+        return _unwrap(open_container(source), stream)
+    return _unwrap(open_container(source), stream)
+
+
+def _open_file(file: IO[bytes], stream: Stream) -> bytes | mmap.mmap:
+    start = file.read(4)
+    file.seek(0)
+    if start == framing.FILE_MAGIC.to_bytes(4, "big"):
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return _unwrap(open_container(file), stream)
+
+
+def _unwrap(container: Container, stream: Stream) -> bytes:
+    stream.wrappers = container.wrappers
+    return b"".join(container.chunks)
+
+
+def _located(data: bytes | mmap.mmap) -> Description | None:
+    """The vmdescription at the end of a whole stream: it tells the sizes of sections that nothing here describes."""
+    place = vmdescription.find(data)
+    if place is None:
+        return None
+    description = Description(bytes(data[place[0] : place[0] + place[1]]))
+    return description if description.fault is None else None
+
+
+def _read(data: bytes | mmap.mmap, stream: Stream, progress: Progress | None) -> None:
+    described = _located(data)
+    decoders = Decoders(stream.engine, page_size=described.page_size if described else None, stable=True)
+    reader = StreamReader(decoders, described.lengths() if described else None)
+    reader.feed(data)
+    reader.close()
+    try:
+        while (event := reader.next_event()) is not None:
+            if event is NEED_DATA:
+                continue
+            decoders.observe(event)
+            stream.append(event)
+            if progress is not None and len(stream.events) % _EVENTS_BETWEEN_REPORTS == 0:
+                progress(reader.offset, len(data))
+    except StreamError as error:
+        _keep_partial(stream, error)
+        raise
+    if progress is not None:
+        progress(len(data), len(data))
+
+
+def _keep_partial(stream: Stream, error: StreamError) -> None:
+    """The section that reading stopped in: what was decoded of it stays visible."""
+    if stream.sections and stream.sections[-1].footer is None and error.section == stream.sections[-1].idstr:
+        stream.failed = stream.sections[-1]

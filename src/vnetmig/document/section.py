@@ -1,0 +1,146 @@
+"""One section occurrence of a loaded stream: its header, its bytes' place, and the device in it.
+
+Knows events and records; knows no file. Which description a payload was read by is decided here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vnetmig.errors import StreamError
+from vnetmig.migration.described import load_described
+from vnetmig.stream import framing
+from vnetmig.stream.device_state import DeviceState
+from vnetmig.stream.events import SectionFooter, SectionPayload, SectionStart
+from vnetmig.stream.iterative import IDSTR_SUFFIX, IterativeData
+from vnetmig.stream.payload import Payload, Raw
+from vnetmig.stream.vmdescription import DeviceDescription
+from vnetmig.vmstate import Record
+
+if TYPE_CHECKING:
+    from vnetmig.document.device import Device
+    from vnetmig.document.stream import Stream
+
+TYPE_NAMES = {
+    framing.SECTION_START: "start",
+    framing.SECTION_PART: "part",
+    framing.SECTION_END: "end",
+    framing.SECTION_FULL: "full",
+}
+
+
+class Section:
+    """A START, PART, END or FULL section as it stands in the stream.
+
+    ``span`` is (offset of the type byte, offset behind the footer); ``payload_span`` that of the payload alone.
+    """
+
+    def __init__(self, stream: Stream, start: SectionStart) -> None:
+        self._stream = stream
+        self._start = start
+        self.payloads: list[SectionPayload] = []
+        self.footer: SectionFooter | None = None
+        self.description: DeviceDescription | None = None
+        self.finding: StreamError | None = None
+        """Why the vmdescription could not explain this payload, if it could not."""
+        self._described: Record | None = None
+        self._tried = False
+
+    @property
+    def offset(self) -> int:
+        return self._start.offset
+
+    @property
+    def type(self) -> str:
+        """start, part, end or full."""
+        return TYPE_NAMES[self._start.type]
+
+    @property
+    def section_id(self) -> int:
+        return self._start.section_id
+
+    @property
+    def idstr(self) -> str:
+        return self._start.idstr
+
+    @property
+    def instance_id(self) -> int:
+        return self._start.instance_id
+
+    @property
+    def version_id(self) -> int:
+        return self._start.version_id
+
+    @property
+    def payload_span(self) -> tuple[int, int]:
+        begin = self._start.offset + self._start.size
+        return begin, begin + sum(event.size for event in self.payloads)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        end = self.payload_span[1]
+        return self.offset, end + (self.footer.size if self.footer is not None else 0)
+
+    @property
+    def assumed(self) -> bool:
+        """Nothing told where the payload ends but a footer that fits, and no vmdescription confirmed it."""
+        return any(event.assumed for event in self.payloads) and self.record is None
+
+    @property
+    def payload(self) -> Payload | None:
+        """The payload when it is one piece (all but RAM's)."""
+        return self.payloads[0].payload if len(self.payloads) == 1 else None
+
+    @property
+    def state(self) -> DeviceState | None:
+        """The virtio device state in this section, if it holds one."""
+        payload = self.payload
+        if isinstance(payload, IterativeData) and payload.states:
+            return payload.states[-1]
+        return payload if isinstance(payload, DeviceState) else None
+
+    @property
+    def record(self) -> Record | None:
+        """Values of the payload: by description, or else by the stream's own; None when nothing describes it."""
+        state = self.state
+        if state is not None:
+            return state.record
+        if not self._tried and self.description is not None and isinstance(self.payload, Raw):
+            self._tried = True
+            try:
+                self._described = load_described(self.description, self.payload.data, engine=self._stream.engine)
+            except StreamError as error:
+                self.finding = error.at(self.payload_span[0], self.idstr)
+        return self._described
+
+    @property
+    def record_offset(self) -> int:
+        """Absolute offset of the first byte that ``record`` covers."""
+        begin = self.payload_span[0]
+        payload = self.payload
+        if isinstance(payload, IterativeData) and payload.states:
+            sizes = [len(state.encode()) for state in payload.states[:-1]]
+            return begin + 8 * len(payload.states) + sum(sizes)
+        return begin
+
+    @property
+    def device(self) -> Device | None:
+        """A live view of the device in this section, None when nothing describes it."""
+        return self._stream.view(self)
+
+    @property
+    def device_idstr(self) -> str:
+        """The device's own idstr: that of the section, less what an iterative handler adds."""
+        return self.idstr.removesuffix(IDSTR_SUFFIX)
+
+    def encode_payload(self, payload: Payload) -> bytes:
+        """The payload's bytes from values."""
+        if isinstance(payload, Raw) and self.record is not None:
+            return self.record.save(engine=self._stream.engine)
+        if isinstance(payload, DeviceState):
+            return payload.record.save(engine=self._stream.engine)
+        return payload.encode()
+
+    def __repr__(self) -> str:
+        begin, end = self.span
+        return f"<Section {self.type} '{self.idstr}' {self.instance_id} v{self.version_id} [{begin:#x}:{end:#x}]>"

@@ -1,0 +1,231 @@
+"""A loaded stream: everything that was in it, in order, as values; devices by name; bytes again.
+
+Knows sections and events; opens no file (``document.load`` does).
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+
+from vnetmig.document.device import Device
+from vnetmig.document.net import NetDevice
+from vnetmig.document.section import Section
+from vnetmig.document.sizes import resized
+from vnetmig.errors import FieldError, StreamError
+from vnetmig.stream.commands import Packaged
+from vnetmig.stream.configuration import ConfigurationBody
+from vnetmig.stream.container import Wrapper
+from vnetmig.stream.events import (
+    Command,
+    Configuration,
+    Event,
+    FileHeader,
+    PackageEnd,
+    SectionFooter,
+    SectionPayload,
+    SectionStart,
+    VmDescription,
+)
+from vnetmig.stream.guest_memory import GuestMemory
+from vnetmig.stream.libvirt import LibvirtImage
+from vnetmig.stream.vmdescription import Description
+
+_COMPRESS = {".xz": lzma.compress, ".gz": gzip.compress}
+
+
+class Stream:
+    """A migration stream as a document. Made by ``vnetmig.load``.
+
+    ``error`` is what stopped reading, when it was loaded with ``partial=True``.
+    """
+
+    def __init__(self, engine: str | None = None) -> None:
+        self.engine = engine
+        self.events: list[Event] = []
+        self.sections: list[Section] = []
+        self.error: StreamError | None = None
+        self.failed: Section | None = None
+        """The section that reading stopped in; its record holds what was decoded."""
+        self._memory: GuestMemory | None = None
+        self.wrappers: tuple[Wrapper, ...] = ()
+        self._sections_of: dict[int, Section] = {}
+        self._views: dict[int, Device] = {}
+
+    # filling, by document.load
+
+    def append(self, event: Event) -> None:
+        """Take the next event."""
+        self.events.append(event)
+        if isinstance(event, SectionStart):
+            self.sections.append(Section(self, event))
+        elif isinstance(event, SectionPayload):
+            self.sections[-1].payloads.append(event)
+            self._sections_of[id(event)] = self.sections[-1]
+        elif isinstance(event, SectionFooter):
+            self.sections[-1].footer = event
+        elif isinstance(event, VmDescription):
+            self._describe(event.description)
+
+    def _describe(self, description: Description) -> None:
+        """Hand each FULL section its own description."""
+        try:
+            devices = {(d.name, d.instance_id, d.occurrence): d for d in description.devices}
+        except StreamError:
+            return
+        seen: dict[tuple[str, int], int] = {}
+        for section in self.sections:
+            if section.type != "full":
+                continue
+            key = section.idstr, section.instance_id
+            occurrence = seen.get(key, 0)
+            seen[key] = occurrence + 1
+            section.description = devices.get((*key, occurrence))
+
+    # what is in it
+
+    @property
+    def header(self) -> FileHeader | None:
+        return next((e for e in self.events if isinstance(e, FileHeader)), None)
+
+    @property
+    def configuration(self) -> ConfigurationBody | None:
+        return next((e.body for e in self.events if isinstance(e, Configuration)), None)
+
+    @property
+    def memory(self) -> GuestMemory | None:
+        """Guest memory that came with the stream: given to ``load``, or the stream's own RAM (put together when first
+        asked for). None when there is none."""
+        if self._memory is None and any(section.idstr == "ram" for section in self.sections):
+            chunks = [e.payload for s in self.sections if s.idstr == "ram" for e in s.payloads]
+            self._memory = GuestMemory.from_ram_words(chunks, machine=self.machine or "pc")
+        return self._memory
+
+    @memory.setter
+    def memory(self, memory: GuestMemory | None) -> None:
+        self._memory = memory
+
+    @property
+    def machine(self) -> str | None:
+        """The machine type, such as pc-i440fx-7.2."""
+        return self.configuration.machine_type if self.configuration else None
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        return self.configuration.capabilities if self.configuration else ()
+
+    @property
+    def commands(self) -> list[Command]:
+        return [e for e in self.events if isinstance(e, Command)]
+
+    @property
+    def description(self) -> Description | None:
+        """The vmdescription at the end, if there is one."""
+        return next((e.description for e in self.events if isinstance(e, VmDescription)), None)
+
+    @property
+    def devices(self) -> list[str]:
+        """idstrs of the devices whose state is here, in stream order."""
+        return list(dict.fromkeys(section.idstr for section in self._device_sections()))
+
+    def _device_sections(self) -> Iterator[Section]:
+        for section in self.sections:
+            if section.type == "full" or section.state is not None:
+                yield section
+
+    def view(self, section: Section) -> Device | None:
+        """The live view of a section's device; one object per section."""
+        record = section.record
+        if record is None:
+            return None
+        view = self._views.get(id(section))
+        if view is None:
+            kind = NetDevice if record.program.vmsd.name == "virtio-net" and section.state is not None else Device
+            view = self._views[id(section)] = kind(self, section)
+        return view
+
+    def device(self, idstr: str, instance_id: int | None = None) -> Device:
+        """The device called ``idstr``; the end of a name will do when only one device has it.
+
+        Raises FieldError when there is none, several, or nothing describes it.
+        """
+        found = self._find(idstr, instance_id)
+        names = sorted({f"{s.idstr}#{s.instance_id}" if s.instance_id else s.idstr for s in found})
+        if not found:
+            raise FieldError(f"no device '{idstr}'; there is: {', '.join(self.devices)}")
+        if len(names) > 1:
+            raise FieldError(f"'{idstr}' may be: {', '.join(names)}")
+        view = found[-1].device  # several states of one device: the last one counts
+        if view is None:
+            reason = found[-1].finding.message if found[-1].finding else "there is no vmdescription of it"
+            raise FieldError(f"nothing describes '{found[-1].idstr}': {reason}")
+        return view
+
+    def _find(self, idstr: str, instance_id: int | None) -> list[Section]:
+        sections = [s for s in self._device_sections() if instance_id is None or s.instance_id == instance_id]
+        exact = [s for s in sections if s.idstr == idstr]
+        return exact or [s for s in sections if s.idstr.endswith(idstr)]
+
+    def nets(self) -> list[NetDevice]:
+        """Every virtio-net device, final states only, in stream order."""
+        views = [s.device for s in self.sections if s.type == "full"]
+        return [view for view in views if isinstance(view, NetDevice)]
+
+    # bytes again
+
+    def pieces(self) -> Iterator[bytes]:
+        """The stream's bytes from values, event by event."""
+        package: list[bytes] | None = None
+        opening: Command | None = None
+        for event in resized(self.events, self._sections_of):
+            if isinstance(event, Command) and isinstance(event.payload, Packaged):
+                package, opening = [], event
+                continue
+            if isinstance(event, PackageEnd) and package is not None and opening is not None:
+                yield Command(opening.number, Packaged(sum(map(len, package)))).encode()
+                yield from package
+                package = None
+                continue
+            data = self._encode(event)
+            if package is None:
+                yield data
+            else:
+                package.append(data)
+
+    def _encode(self, event: Event) -> bytes:
+        if isinstance(event, SectionPayload):
+            return self._sections_of[id(event)].encode_payload(event.payload)
+        return event.encode()
+
+    def encode(self) -> bytes:
+        """The whole stream, from values."""
+        return b"".join(self.pieces())
+
+    def save(self, path: str | Path) -> int:
+        """Write the stream to ``path`` (compressed when it ends in .xz or .gz); returns its length.
+
+        The libvirt header, if there was one, is written in front again. Nothing is left behind on failure.
+        """
+        if self.error is not None:
+            raise self.error
+        target = Path(path)
+        front = b"".join(w.encode() for w in self.wrappers if isinstance(w, LibvirtImage))
+        compress = _COMPRESS.get(target.suffix)
+        scratch = target.with_name(f".{target.name}.part")
+        total = 0
+        try:
+            with scratch.open("wb") as file:
+                if compress is not None:
+                    data = front + self.encode()
+                    total = len(data)
+                    file.write(compress(data))
+                else:
+                    total = file.write(front)
+                    for piece in self.pieces():
+                        total += file.write(piece)
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+        return total
