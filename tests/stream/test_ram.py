@@ -449,7 +449,7 @@ def test_the_block_of_the_last_page_outlives_its_section() -> None:
 
 def test_a_channel_without_block_list() -> None:
     """A postcopy-preempt channel holds words that name blocks nobody told of."""
-    data = wire("0000 7fff 0000 0002 01 7a 00 0000 0000 0000 1022 00" + EOS)
+    data = wire("0000 0000 7fff 0002 01 7a 00 0000 0000 0000 1022 00" + EOS)
     words = words_of(whole(data, RamDecoder(blocks=None)))
     assert words == [Zero("z", 0x7FFF0000, 0, True), Zero("z", 0x1000, 0, False), EndOfSection()]
 
