@@ -31,6 +31,12 @@ def test_cffi_module_matches_the_header() -> None:
     assert run.returncode == 0, run.stderr
 
 
+def test_format_page_matches_the_descriptions() -> None:
+    script = ROOT / "tools" / "gen_format.py"
+    run = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
 def test_every_form_that_a_header_may_use(gen_ffi: ModuleType) -> None:
     from cffi import FFI
 

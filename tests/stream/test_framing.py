@@ -82,9 +82,7 @@ CASES: list[tuple[str, list[Event], str]] = [
     (
         "POSTCOPY_RAM_DISCARD",
         [
-            Command(
-                framing.POSTCOPY_RAM_DISCARD, RamDiscard("pc.ram", ((0x1000, 0x2000), (0x8000, 0x1000))), 8, 46
-            ),
+            Command(framing.POSTCOPY_RAM_DISCARD, RamDiscard("pc.ram", ((0x1000, 0x2000), (0x8000, 0x1000))), 8, 46),
             Eof(54),
         ],
         """

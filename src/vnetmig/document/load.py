@@ -36,12 +36,12 @@ def load(
 ) -> Stream:
     """Read a migration stream.
 
-    ``source``: a path, bytes or a binary file; compressed (.xz, .gz, .zst), libvirt save images and mapped-ram files are
-    recognised by content. ``memory``: guest pages for the ring rules (JSON {address: base64}, a RAM file, a mapping);
-    without it the stream's own RAM serves, if it has any. ``progress(done, total)`` is called as reading goes on.
+    ``source``: a path, bytes or a binary file; compressed (.xz, .gz, .zst), libvirt save images and mapped-ram files
+    are recognised by content. ``memory``: guest pages for the ring rules (JSON {address: base64}, a RAM file, a
+    mapping); without it the stream's own RAM serves, if it has any. ``progress(done, total)`` is called as it reads.
 
-    Raises StreamError where the stream is broken; ``error.stream`` holds all that was read. With ``partial`` no error is
-    raised: it is in ``Stream.error``.
+    Raises StreamError where the stream is broken; ``error.stream`` holds all that was read. With ``partial`` no error
+    is raised: it is in ``Stream.error``.
 
     >>> import vnetmig
     >>> vnetmig.load(b"QEVX", partial=True).error.message

@@ -111,19 +111,19 @@ class ReceiveMode:
     """The receive mode bits, each readable and assignable by name; ``unicast`` and ``multicast`` sum them up."""
 
     def __init__(self, record: Record) -> None:
-        object.__setattr__(self, "_record", record)
+        self.__dict__["record"] = record
 
     def __getattr__(self, name: str) -> bool:
         if name not in RX_MODES:
             raise AttributeError(f"rx_mode has {', '.join(RX_MODES)}, not {name}")
-        return bool(self._record[name])
+        return bool(self.__dict__["record"][name])
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in RX_MODES:
             raise FieldError(f"rx_mode has {', '.join(RX_MODES)}, not {name}")
         if value not in (0, 1):
             raise FieldError(f"rx_mode.{name} is on or off, not {value!r}")
-        self._record[name] = int(bool(value))
+        self.__dict__["record"][name] = int(bool(value))
 
     @property
     def unicast(self) -> Mode:
@@ -134,7 +134,7 @@ class ReceiveMode:
         return "all" if self.allmulti else "none" if self.nomulti else "normal"
 
     def as_dict(self) -> dict[str, bool]:
-        return {name: bool(self._record[name]) for name in RX_MODES}
+        return {name: getattr(self, name) for name in RX_MODES}
 
     def __repr__(self) -> str:
         return f"<ReceiveMode {', '.join(n for n, on in self.as_dict().items() if on) or 'plain'}>"

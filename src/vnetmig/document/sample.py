@@ -16,7 +16,7 @@ def _folder() -> Traversable:
 
 
 def sample() -> bytes:
-    """The stream (xz): QEMU 10.0.13, pc-i440fx-10.0, a Linux guest with virtio-net on a tap, four queue pairs, under load.
+    """The stream (xz): QEMU 10.0.13, pc-i440fx-10.0, a Linux guest, virtio-net on a tap, four queue pairs, under load.
 
     Give it to ``vnetmig.load``. ``sample_memory`` has the guest pages that its rings are in.
     """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vnetmig.document.device import Device
@@ -33,7 +33,7 @@ from vnetmig.stream.guest_memory import GuestMemory
 from vnetmig.stream.libvirt import LibvirtImage
 from vnetmig.stream.vmdescription import Description
 
-_COMPRESS = {".xz": lzma.compress, ".gz": gzip.compress}
+_COMPRESS: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzip.compress}
 
 
 class Stream:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from typing import Protocol
 
 from vnetmig.engine import python as _python
 from vnetmig.engine.code import Flat, Result
+from vnetmig.engine.rings import Region, RingAnswer, RingQueue
 from vnetmig.errors import EngineError
 
 
@@ -24,6 +26,14 @@ class Engine(Protocol):
     def load(self, flat: Flat, data: bytes | bytearray | memoryview, record: bytearray) -> Result: ...
 
     def save(self, flat: Flat, record: bytes | bytearray | memoryview) -> tuple[Result, bytes]: ...
+
+    def rings(
+        self,
+        queues: Sequence[RingQueue],
+        regions: Sequence[Region] = (),
+        memory: bytes | bytearray | memoryview = b"",
+        options: int = 0,
+    ) -> tuple[RingAnswer, ...]: ...
 
 
 def _build_note() -> str:
@@ -40,15 +50,15 @@ def _native() -> tuple[Engine | None, str]:
         module = importlib.import_module("vnetmig.engine.native")
     except ImportError as error:
         return None, _build_note() or str(error)
-    return module, ""  # type: ignore[return-value]
+    return module, ""
 
 
 def _choose() -> tuple[dict[str, Engine], str, str]:
     wanted = os.environ.get("VNETMIG_ENGINE", "auto") or "auto"
     if wanted not in ("auto", "c", "python"):
         raise EngineError(f"VNETMIG_ENGINE={wanted}: there is auto, c, python")
-    found: dict[str, Engine] = {"python": _python}  # type: ignore[dict-item]
-    native, cause = (None, "VNETMIG_ENGINE=python") if wanted == "python" else _native()
+    found: dict[str, Engine] = {"python": _python}
+    native, cause = (None, "") if wanted == "python" else _native()
     if native is not None:
         found = {"c": native, **found}
     elif wanted == "c":
@@ -76,4 +86,6 @@ def describe() -> str:
     """One line for people: which engine runs, and why not the C one."""
     if name == "c":
         return "engine: c"
-    return f"engine: python (C engine not built: {missing_cause})" if missing_cause else "engine: python"
+    if not missing_cause:
+        return "engine: python (chosen by VNETMIG_ENGINE)"
+    return f"engine: python (C engine not built: {missing_cause})"

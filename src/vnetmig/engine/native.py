@@ -5,10 +5,22 @@ Importing this module fails when the extension is not built; ``vnetmig.engine`` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from vnetmig.engine._ffi import ffi, lib
 from vnetmig.engine.code import Code, Flat, Result
+from vnetmig.engine.rings import (
+    BAD_REGIONS,
+    MAX_QUEUES,
+    REGION,
+    STATE,
+    TOO_MANY,
+    Region,
+    RingAnswer,
+    RingQueue,
+    pack_queues,
+)
 
 NAME = "c"
 _OUTPUT_BYTES = 4096
@@ -88,3 +100,40 @@ def save(flat: Flat, record: bytes | bytearray | memoryview) -> tuple[Result, by
     if code != Code.OK:
         return _answer(result), b""
     return _answer(result), bytes(ffi.buffer(output, result.position))
+
+
+def rings(
+    queues: Sequence[RingQueue],
+    regions: Sequence[Region] = (),
+    memory: bytes | bytearray | memoryview = b"",
+    options: int = 0,
+) -> tuple[RingAnswer, ...]:
+    """What QEMU would find in the rings of ``queues``. See csrc/vnetmig.h:vnm_rings.
+
+    ValueError for too many queues, or for regions that overlap or lie outside of ``memory``.
+    """
+    if len(queues) > MAX_QUEUES:
+        raise ValueError(TOO_MANY)
+    asked = ffi.from_buffer("struct vnm_ring_queue[]", pack_queues(queues))
+    places = ffi.from_buffer("struct vnm_ring_region[]", b"".join(REGION.pack(*region) for region in regions))
+    known = ffi.from_buffer("uint8_t[]", memory)
+    states = bytearray(STATE.size * len(queues))
+    target = ffi.from_buffer("struct vnm_ring_state[]", states, require_writable=True)
+    room = 0
+    while True:
+        heads = ffi.new("uint16_t[]", room)
+        code = lib.vnm_rings(asked, len(queues), places, len(regions), known, len(known), options, target, heads, room)
+        if code != Code.NO_ROOM:
+            break
+        room = sum(state.n_heads for state in target)
+    if code != Code.OK:
+        raise ValueError(BAD_REGIONS)
+    return tuple(_ring_answer(state, heads) for state in STATE.iter_unpack(states))
+
+
+def _ring_answer(state: tuple[int, ...], heads: Any) -> RingAnswer:
+    avail, used, verdict, known, inuse, in_flight, waiting, first, number, bad, index, used_idx, shadow, nheads = state
+    listed = tuple(heads[first : first + number])
+    return RingAnswer(
+        avail, used, verdict, known, inuse, in_flight, waiting, bad, index, used_idx, shadow, nheads, listed
+    )

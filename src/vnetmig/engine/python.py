@@ -25,6 +25,7 @@ from vnetmig.engine.code import (
     OpRow,
     Result,
 )
+from vnetmig.engine.python_rings import rings as rings
 
 NAME = "python"
 
@@ -78,7 +79,7 @@ class _Codec:
 
 
 def _codecs(flat: Flat) -> dict[int, _Codec]:
-    codecs = flat.prepared.get(NAME)
+    codecs: dict[int, _Codec] | None = flat.prepared.get(NAME)  # type: ignore[assignment]
     if codecs is None:
         codecs = {}
         by_runs: dict[tuple[tuple[int, int], ...], _Codec] = {}
@@ -88,7 +89,7 @@ def _codecs(flat: Flat) -> dict[int, _Codec]:
                 if sum((kind & ~LITTLE) * count for kind, count in runs) == op.c:
                     codecs[index] = by_runs.setdefault(runs, _Codec(runs))
         flat.prepared[NAME] = codecs
-    return codecs  # type: ignore[return-value]
+    return codecs
 
 
 class _Run:

@@ -29,9 +29,7 @@ _NEXT, _AVAIL_BIT, _USED_BIT = 1, 7, 15
 
 
 class _Guest:
-    def __init__(
-        self, regions: Sequence[Region], memory: bytes | bytearray | memoryview, absent_zero: bool
-    ) -> None:
+    def __init__(self, regions: Sequence[Region], memory: bytes | bytearray | memoryview, absent_zero: bool) -> None:
         self.regions = regions
         self.starts = [gpa for gpa, _, _ in regions]
         self.memory = memory
@@ -91,9 +89,7 @@ def _split(guest: _Guest, q: RingQueue, options: int) -> RingAnswer:
             waiting = nheads
             known |= Known.WAITING
 
-    def answer(
-        used_idx: int = 0, inuse: int = 0, in_flight: int = 0, heads: tuple[int, ...] = ()
-    ) -> RingAnswer:
+    def answer(used_idx: int = 0, inuse: int = 0, in_flight: int = 0, heads: tuple[int, ...] = ()) -> RingAnswer:
         bad = sum(head >= q.num for head in heads)
         index = avail_idx or 0
         return RingAnswer(

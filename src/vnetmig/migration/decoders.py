@@ -6,12 +6,12 @@ handed to the reader, so that framing and devices never import each other.
 
 from __future__ import annotations
 
+from vnetmig.errors import StreamError
 from vnetmig.stream.commands import PostcopyAdvise
 from vnetmig.stream.configuration import TargetPageBits
 from vnetmig.stream.device_state import DeviceDecoder
 from vnetmig.stream.events import Command, Configuration, Event
 from vnetmig.stream.iterative import IDSTR_SUFFIX, SECTION_VERSION, IterativeDecoder
-from vnetmig.errors import StreamError
 from vnetmig.stream.mapped_ram import MappedRamDecoder
 from vnetmig.stream.payload import Decoder, SectionHeader
 from vnetmig.stream.ram import Grammar, RamDecoder
@@ -28,7 +28,8 @@ class Decoders:
     """Chooses decoders by header. ``observe`` every event, so that it knows what the stream announced.
 
     ``page_size``: the target's, from a vmdescription located beforehand; without it the stream's own word counts, or
-    else x86's. ``stable``: the bytes fed to the reader stay (a mapped file), so RAM chunks may keep views of them. (Only RAM words depend on it: QEMU itself never writes it in front of them.)
+    else x86's (only RAM words depend on it). ``stable``: the bytes fed to the reader stay (a mapped file), so RAM
+    chunks may keep views of them.
     """
 
     def __init__(self, engine: str | None = None, *, page_size: int | None = None, stable: bool = False) -> None:

@@ -5,8 +5,10 @@ Knows vmdesc JSON and where PCI config space stands in it; knows no device by na
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vnetmig.errors import StreamError, VnetmigError
-from vnetmig.stream.vmdescription import DeviceDescription
+from vnetmig.stream.vmdescription import Description, DeviceDescription
 from vnetmig.virtio.pci_config import pci_config_registers
 from vnetmig.vmstate import Program, Record
 from vnetmig.vmstate.vmdesc import describe, wire_size
@@ -49,3 +51,24 @@ def load_described(device: DeviceDescription, data: bytes, *, engine: str | None
             code="vmdesc",
         )
     return loaded.record
+
+
+def described_sections(
+    description: Description, sections: Sequence[tuple[str, int]]
+) -> list[DeviceDescription | None]:
+    """The description of each FULL section (idstr, instance_id), in stream order; None where there is none.
+
+    A name and instance may come several times (QEMU up to 7.2 registers two slirp stacks so): the n-th section has the
+    n-th description.
+    """
+    try:
+        devices = {(d.name, d.instance_id, d.occurrence): d for d in description.devices}
+    except StreamError:
+        return [None] * len(sections)
+    seen: dict[tuple[str, int], int] = {}
+    found = []
+    for key in sections:
+        occurrence = seen.get(key, 0)
+        seen[key] = occurrence + 1
+        found.append(devices.get((*key, occurrence)))
+    return found

@@ -1,2 +1,2 @@
 from vnetmig.document.guest_memory import *  # noqa: F403
-from vnetmig.document.guest_memory import MemorySource, load_memory, GuestMemory  # noqa: F401
+from vnetmig.document.guest_memory import GuestMemory, MemorySource, load_memory  # noqa: F401

@@ -13,7 +13,8 @@ from typing import Protocol
 Ends = Callable[[int], "bool | None"]
 """``ends(position)``: may the payload end at this payload-relative position? True: what follows is the
 section's own footer (or, without footers, a plausible next section); False: it is not; None: more
-bytes are needed to tell."""
+bytes are needed to tell, and until then no later position may be chosen: what is read must not depend
+on how the bytes arrive."""
 
 
 class Payload(Protocol):

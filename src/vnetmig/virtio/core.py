@@ -7,27 +7,26 @@ Knows transports (pci, mmio) and queues; knows no single device.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from vnetmig.virtio.device_config import device_config_registers
+from vnetmig.virtio.msix import msix_pending_registers, msix_table_registers
+from vnetmig.virtio.pci_config import pci_config_registers
 from vnetmig.vmstate import (
+    BUFFER,
     UINT8,
     UINT16,
     UINT32,
     UINT64,
     UNUSED,
-    BUFFER,
     Const,
     Expr,
     Field,
     Param,
     Ref,
+    Register,
     Struct,
     Vmsd,
 )
-from vnetmig.vmstate.description import Item
-from vnetmig.virtio.device_config import device_config_registers
-from vnetmig.virtio.msix import msix_pending_registers, msix_table_registers
-from vnetmig.virtio.pci_config import pci_config_registers
+from vnetmig.vmstate.description import Item, Overlay
 
 QUEUE_MAX = 1024
 """VIRTIO_QUEUE_MAX: queues of one device, and slots of every per-queue array on the wire."""
@@ -65,12 +64,20 @@ _QUEUE = Vmsd(
 )
 
 
+def _msix_table(data: bytes) -> tuple[Register, ...]:
+    return msix_table_registers(len(data))
+
+
+def _msix_pending(data: bytes) -> tuple[Register, ...]:
+    return msix_pending_registers(len(data))
+
+
 def _transport() -> tuple[Item, ...]:
     on_pci = ~IS_MMIO
     return (
         Struct("pci", PCI_DEVICE, when=on_pci),
-        Field("msix", BUFFER, _VECTORS * 16, when=on_pci & HAS_MSIX, overlay=lambda data: msix_table_registers(len(data))),
-        Field("msix_pba", BUFFER, (_VECTORS + 7) // 8, when=on_pci & HAS_MSIX, overlay=lambda data: msix_pending_registers(len(data))),
+        Field("msix", BUFFER, _VECTORS * 16, when=on_pci & HAS_MSIX, overlay=_msix_table),
+        Field("msix_pba", BUFFER, (_VECTORS + 7) // 8, when=on_pci & HAS_MSIX, overlay=_msix_pending),
         Field("config_vector", UINT16, when=on_pci & HAS_MSIX),
         Field("host_features_sel", UINT32, when=IS_MMIO),
         Field("guest_features_sel", UINT32, when=IS_MMIO),
@@ -78,7 +85,7 @@ def _transport() -> tuple[Item, ...]:
     )
 
 
-def _config_overlay(device: str) -> Callable[[bytes], tuple[object, ...]]:
+def _config_overlay(device: str) -> Overlay:
     return lambda data: device_config_registers(device, len(data))
 
 
@@ -89,7 +96,7 @@ def _core(device: str) -> tuple[Item, ...]:
         Field("queue_sel", UINT16),
         Field("guest_features_low", UINT32),
         Field("config_len", UINT32),
-        Field("config", BUFFER, Ref("config_len"), limit=CONFIG_MAX, overlay=_config_overlay(device)),  # type: ignore[arg-type]
+        Field("config", BUFFER, Ref("config_len"), limit=CONFIG_MAX, overlay=_config_overlay(device)),
         Field("num_queues", UINT32),
         Struct("vq", _QUEUE, Ref("num_queues"), limit=QUEUE_MAX, complaint="Invalid number of virtqueues: {got:#x}"),
     )

@@ -118,7 +118,8 @@ def resolver(idstr: str, version: int) -> Callable[..., Resolved | None] | None:
             )
         if version < vmsd.minimum_version:
             raise StreamError(
-                f"{device}: incoming version_id {version} is too old for local minimum version_id {vmsd.minimum_version}",
+                f"{device}: incoming version_id {version} is too old for local minimum version_id "
+                f"{vmsd.minimum_version}",
                 expected=f"at least {vmsd.minimum_version}",
                 got=version,
                 code="version",

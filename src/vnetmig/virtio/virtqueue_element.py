@@ -6,8 +6,8 @@ little-endian host; iov bases are host pointers and written as zero.
 
 from __future__ import annotations
 
-from vnetmig.vmstate import LE32, LE64, UINT32, UNUSED, Check, Const, Field, Param, Ref, Struct, Vmsd
 from vnetmig.engine.code import Relation
+from vnetmig.vmstate import LE32, LE64, UINT32, UNUSED, Check, Const, Field, Param, Ref, Struct, Vmsd
 
 QUEUE_MAX_SIZE = 1024
 """VIRTQUEUE_MAX_SIZE: descriptors of one element, and entries of one ring."""

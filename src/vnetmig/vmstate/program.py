@@ -187,15 +187,20 @@ class Program:
         if code == Code.LIMIT:
             complaint = item.complaint if isinstance(item, Field | Struct) else ""
             message = complaint.format(got=got, expected=expected) if complaint else failed
-            return StreamError(message, offset=offset, field=path, expected=f"at most {expected}", got=got, code="limit")
+            expected_text = f"at most {expected}"
+            return StreamError(message, offset=offset, field=path, expected=expected_text, got=got, code="limit")
         if code == Code.UNKNOWN_SUBSECTION:
             message = f"VM subsection in '{vmsd.name}' does not exist"
             known = ", ".join(sub.name for sub in vmsd.subsections) or "none"
-            return StreamError(message, offset=offset, field=path.rstrip("."), expected=f"one of: {known}", code="subsection")
+            return StreamError(
+                message, offset=offset, field=path.rstrip("."), expected=f"one of: {known}", code="subsection"
+            )
         if code in (Code.TOO_NEW, Code.TOO_OLD):
             word = "new" if code == Code.TOO_NEW else "old"
             message = f"{vmsd.name}: incoming version_id {got} is too {word} for local version_id {expected}"
-            return StreamError(message, offset=offset, field=path.rstrip("."), expected=expected, got=got, code="version")
+            return StreamError(
+                message, offset=offset, field=path.rstrip("."), expected=expected, got=got, code="version"
+            )
         if code == Code.CHECK and isinstance(item, Check):
             message = item.message.format(got=got, expected=expected)
             return StreamError(message, offset=offset, field=path.rstrip("."), expected=expected, got=got, code="check")
@@ -205,7 +210,8 @@ class Program:
         path, vmsd, node = self._place(result, record)
         code = Code(result.code)
         if code == Code.COUNT_MISMATCH:
-            return EncodeError(f"{vmsd.name}: {path} holds {result.got} elements, its count field says {result.expected}")
+            held = f"{path} holds {result.got} elements"
+            return EncodeError(f"{vmsd.name}: {held}, its count field says {result.expected}")
         if code == Code.CHECK and node is not None and isinstance(node.item, Check):
             return EncodeError(node.item.message.format(got=result.got, expected=result.expected))
         return EncodeError(f"{vmsd.name}: {path or 'record'} cannot be saved ({code.name.lower()})")

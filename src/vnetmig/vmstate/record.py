@@ -17,8 +17,8 @@ from vnetmig.errors import FieldError
 from vnetmig.vmstate.description import Field as FieldItem
 from vnetmig.vmstate.description import Struct
 from vnetmig.vmstate.expression import Ref
-from vnetmig.vmstate.layout import Kind, Node
 from vnetmig.vmstate.fields import FieldMap
+from vnetmig.vmstate.layout import Kind, Node
 from vnetmig.vmstate.types import Type
 from vnetmig.vmstate.value import Value, decode, decode_register, encode, encode_register, find_register
 
@@ -177,7 +177,8 @@ class Record:
     def _find(self, path: str, whole: bool = False) -> tuple[Spot, int | None, str]:
         """(leaf spot, index in it, register path in its overlay) that ``path`` names; ``whole``: an array or
         list, without an index, is an answer too."""
-        nodes, base, frames, prefix, rest = self.program.children, 0, (0,), "", path
+        nodes, base, prefix, rest = self.program.children, 0, "", path
+        frames: tuple[int, ...] = (0,)
         while rest:
             found = self._step(nodes, base, frames, prefix, rest, whole)
             if found is None:

@@ -29,7 +29,7 @@ class Json(Protocol):
 
     pairs: list[tuple[str, Any]]
 
-    def get(self, key: str, default: Any = None) -> Any: ...
+    def get(self, key: str, default: Any, /) -> Any: ...
 
 
 def describe(device: Json, overlays: Mapping[str, Overlay] | None = None) -> Vmsd:
@@ -104,7 +104,7 @@ class _Reader:
 
     def item(self, node: Json, name: str, count: int | None, depth: int) -> Item | None:
         kind, size = _text(node, "type", "unknown"), _number(node, "size")
-        body = node.get("struct")
+        body = node.get("struct", None)
         if kind == "struct" and hasattr(body, "pairs"):
             if not body.pairs and size == 1:  # a null pointer, up to 7.2
                 return Field(name, NULLPTR, count)
@@ -158,7 +158,7 @@ class _Reader:
 def _apart(name: str, names: list[str]) -> str:
     """A static name such as `channels[0].irq` beside an array `channels`: written so that paths stay unique."""
     for other in names:
-        if other != name and name.startswith(f"{other}[") or name.startswith(f"{other}."):
+        if other != name and name.startswith((f"{other}[", f"{other}.")):
             rest = name[len(other) :].replace("[", "_").replace("]", "").replace(".", "_")
             return other + rest
     return name
@@ -167,7 +167,7 @@ def _apart(name: str, names: list[str]) -> str:
 def _run_lengths(names: list[str], fields: list[Any]) -> list[int | None]:
     """``array_len`` of each field. Where an array of pointers starts with objects and nulls follow, 10.0 and later
     give the first run the length of the whole array: what the later runs hold is taken off."""
-    lengths = [_number(node, "array_len") if node.get("array_len") is not None else None for node in fields]
+    lengths = [_number(node, "array_len") if node.get("array_len", None) is not None else None for node in fields]
     for first, (name, length) in enumerate(zip(names, lengths, strict=True)):
         if length is None or names.index(name) != first or _text(fields[first], "type", "") in _NULLS:
             continue

@@ -1,0 +1,84 @@
+"""A record read part by part: single values, and arrays of structs column by column.
+
+Knows the layout and the native record; knows no device. For readers that want the same fields of all elements: a path
+costs a walk for each. Where a subsection came more than once the last one counts, as it does to a loader.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from vnetmig.vmstate.layout import Kind, Node
+from vnetmig.vmstate.record import Record, Spot
+
+_BITS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Fields that open one frame: those of the device itself, or of one of its subsections."""
+
+    record: Record
+    nodes: Sequence[Node]
+    frames: tuple[int, ...]
+
+    def _find(self, name: str) -> Spot | None:
+        for node in _unnested(self.nodes):
+            if node.name == name and self.record._exists(node, self.frames):
+                return Spot(node, self.frames[-1] + node.rec, self.frames, name, 0)
+        return None
+
+    def value(self, name: str) -> int | None:
+        """The unsigned integer called ``name``; None when there is none."""
+        spot = self._find(name)
+        if spot is None or not _is_number(spot.node):
+            return None
+        data = self.record.data[spot.at : spot.at + spot.node.size]
+        return int.from_bytes(data, sys.byteorder) if len(data) == spot.node.size else None
+
+    def columns(self, name: str, limit: int) -> dict[str, tuple[int, ...]]:
+        """Field -> its value in each of the first ``limit`` elements of the array of structs called ``name``.
+
+        Empty when there is no such array. Only unsigned integers make a column.
+        """
+        spot = self._find(name)
+        if spot is None or spot.node.kind not in (Kind.FIXED, Kind.EACH) or not spot.node.size:
+            return {}
+        node, data = spot.node, self.record.data
+        at, count = self.record._slot(spot.at) if node.kind == Kind.EACH else (spot.at, node.count or 0)
+        count = min(count, limit, max(0, len(data) - at) // node.size)
+        rows = bytes(data[at : at + count * node.size])
+        found: dict[str, tuple[int, ...]] = {}
+        for child in node.children:
+            if _is_number(child) and child.when is None:
+                after = node.size - child.rec - child.size
+                row = struct.Struct(f"={child.rec}x{_BITS[child.size]}{after}x")
+                found[child.name] = tuple(value for (value,) in row.iter_unpack(rows))
+        return found
+
+
+def parts(record: Record) -> dict[str, Part]:
+    """The device's own part under "", and each of its subsections under its name."""
+    found = {"": Part(record, record.program.children, (0,))}
+    for node in _unnested(record.program.children):
+        if node.kind == Kind.SUBSECTIONS and record._exists(node, (0,)):
+            for _, base, sub in record._elements(Spot(node, node.rec, (0,), "", 0)):
+                if sub is not None:
+                    found[sub.name] = Part(record, sub.children, (0, base))
+    return found
+
+
+def _unnested(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Nodes, with those of structs without a name in the struct's place."""
+    for node in nodes:
+        if node.kind == Kind.STRUCT and not node.name:
+            yield from _unnested(node.children)
+        else:
+            yield node
+
+
+def _is_number(node: Node) -> bool:
+    return node.kind == Kind.LEAF and node.count is None and node.type is not None and node.type.form == "uint"
