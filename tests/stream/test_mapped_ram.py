@@ -324,7 +324,7 @@ def test_a_bitmap_has_a_limit() -> None:
 
 @pytest.mark.parametrize("flags", [0x02, 0x08, 0x28, 0x40, 0x80, 0x200])
 def test_pages_among_the_words_are_refused(flags: int) -> None:
-    with pytest.raises(StreamError, match=f"Unexpected RAM flags: {flags & ~0x20}$"):
+    with pytest.raises(StreamError, match=rf"^Unexpected RAM flags: {flags & ~0x20}\n"):
         MappedRamDecoder().decode(memoryview(flags.to_bytes(8, "big")), no_end, kind=2, offset=0, final=False)
 
 

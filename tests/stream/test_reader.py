@@ -211,6 +211,23 @@ def test_without_footers_ends_are_where_a_section_may_start() -> None:
     assert sizes == [8, 8, 8, 8, 24, 0, 14, 9, 8]
 
 
+def test_without_footers_a_known_length_decides_for_a_decoder_too() -> None:
+    writer = StreamWriter(footers=False)
+    data = writer.header() + writer.start(2, "ram", 0, 4) + writer.payload(END_WORD) + writer.footer()
+    decoy = b"\4\0\0\0\0\1a" + bytes(8)  # looks like the header of the next section
+    data += writer.full(7, "timer", 7, 2) + writer.payload(decoy + b"rest") + writer.footer() + writer.eof()
+    lengths = {("timer", 7): [len(decoy) + 4]}
+    for pieces in ([data], one_by_one(data)):
+        events = read(pieces, blind, lengths)
+        assert encode(events) == data
+        assert [event.size for event in events if isinstance(event, SectionPayload)] == [8, len(decoy) + 4]
+        assert read(pieces, words, lengths) == events
+    with pytest.raises(StreamError, match="Payload of timer has no end within the limit"):
+        read([data], words, lengths, Limits(payload=10))
+    with pytest.raises(StreamError, match="Input/output error"):
+        read([data], words, {("timer", 7): [100]})
+
+
 def test_without_footers_an_unknown_section_is_refused_with_the_reason() -> None:
     with pytest.raises(StreamError, match=r"Unknown savevm section or instance 'timer' 7") as caught:
         read([make(footers=False)])

@@ -18,8 +18,11 @@ from vnetmig.virtio.section import device_of
 class Mode(Protocol):
     """``capabilities`` are announced in the configuration section, so that the destination knows the mode."""
 
-    name: str
-    capabilities: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> tuple[str, ...]: ...
 
     def staged(self, machine: Machine, engine: str | None) -> list[Enrolment]:
         """What migrates in stages besides RAM."""

@@ -73,6 +73,8 @@ def resolve(
             waiting = True
         else:
             complete.append((candidate, loaded))
+    if waiting:  # also when one fits already: what is read must not depend on how the bytes arrive
+        return None
     if fitting:
         fitting.sort(key=lambda pair: -prefer(pair[1].record))
         chosen, loaded = fitting[0]
@@ -80,8 +82,6 @@ def resolve(
         ties = tuple(other.assumes for other, _ in others)
         proven = len(fitting) > 1 and not others  # the parameter changes nothing here
         return Resolved(loaded.record, loaded.size, () if proven else chosen.assumes, ties)
-    if waiting:
-        return None
     if complete:  # decodes, but the payload goes on or the footer is damaged: framing says which
         complete.sort(key=lambda pair: -prefer(pair[1].record))
         chosen, loaded = complete[0]

@@ -1,0 +1,106 @@
+"""Every field of a section, with its place in the stream: what `inspect` shows and counts.
+
+Knows sections and what stands in them besides records (the flags of an iterative payload); formats nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vnetmig.document.section import Section
+from vnetmig.document.stream import Stream
+from vnetmig.stream.iterative import FLAG_BYTES, FLAG_NAMES, IDSTR_SUFFIX, INIT_STATE, IterativeData
+from vnetmig.stream.payload import Payload, Raw
+from vnetmig.vmstate.fields import Field, FieldMap
+from vnetmig.vmstate.record import Record
+
+Leaf = tuple[str, Field]
+
+
+def device_name(section: Section) -> str:
+    """The kind of virtio device whose state is in the section; empty when there is none."""
+    state = section.state
+    return state.record.program.vmsd.name if state is not None else ""
+
+
+def section_fields(section: Section) -> Iterator[Leaf]:
+    """(path, field) of everything in the payload that has a name, in wire order."""
+    payload = section.payload
+    if isinstance(payload, IterativeData):
+        yield from _iterative(section, payload)
+    elif section.record is not None:
+        yield from FieldMap(section.record, section.record_offset).leaves()
+
+
+def _iterative(section: Section, payload: IterativeData) -> Iterator[Leaf]:
+    offset = section.payload_span[0]
+    last = len(payload.states) - 1
+    for number, state in enumerate(payload.states):
+        yield f"#flag[{number}]", _flag(INIT_STATE, offset)
+        offset += FLAG_BYTES
+        # The last state is the one that counts and that a device view shows, so its paths have no prefix.
+        prefix = "" if number == last else f"#state[{number}]."
+        end = offset
+        for path, field in FieldMap(state.record, offset).leaves():
+            end = field.offset + field.size
+            yield prefix + path, field
+        offset = end
+    yield f"#flag[{len(payload.states)}]", _flag(payload.closing, offset)
+
+
+def _flag(flag: int, offset: int) -> Field:
+    return Field(FLAG_NAMES.get(flag, f"{flag:#x}"), offset, FLAG_BYTES, "flag")
+
+
+def partial_fields(stream: Stream) -> Iterator[Leaf]:
+    """(path, field) of what was decoded of the section that reading stopped in."""
+    error, section = stream.error, stream.failed
+    record = error.record if error is not None else None
+    if error is None or section is None or not isinstance(record, Record):
+        return
+    begin = section.payload_span[0]
+    if section.idstr.endswith(IDSTR_SUFFIX):
+        begin += FLAG_BYTES
+    for path, field in FieldMap(record, begin).leaves():
+        if field.offset + field.size > error.offset:
+            return
+        yield path, field
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """``named`` of ``total`` payload bytes are in exactly one named value; ``fields`` such values."""
+
+    named: int = 0
+    total: int = 0
+    fields: int = 0
+
+    def __add__(self, other: Coverage) -> Coverage:
+        return Coverage(self.named + other.named, self.total + other.total, self.fields + other.fields)
+
+    @property
+    def complete(self) -> bool:
+        return self.named == self.total
+
+
+def coverage(section: Section) -> Coverage:
+    """How much of the payload has names. A byte that two fields claim, or none, does not count."""
+    begin, end = section.payload_span
+    total = end - begin
+    if not total or not _has_fields(section.payload, section):
+        # RAM's words name every byte of theirs: address, flags, page.
+        named = 0 if any(isinstance(event.payload, Raw) for event in section.payloads) else total
+        return Coverage(named, total, 0)
+    position = begin
+    named = count = 0
+    for _, field in section_fields(section):
+        if field.offset == position:
+            named += field.size
+        position = max(position, field.offset + field.size)
+        count += 1
+    return Coverage(min(named, total), total, count)
+
+
+def _has_fields(payload: Payload | None, section: Section) -> bool:
+    return isinstance(payload, IterativeData) or section.record is not None

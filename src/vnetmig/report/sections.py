@@ -1,0 +1,49 @@
+"""The sections of a stream as rows: where, what, and by which description they were read.
+
+Knows sections; what stands in their fields is not looked at.
+"""
+
+from __future__ import annotations
+
+from vnetmig.document.section import Section
+from vnetmig.document.stream import Stream
+from vnetmig.stream.iterative import FLAG_NAMES, INIT_STATE, IterativeData
+from vnetmig.stream.payload import Raw
+
+
+def described_by(section: Section) -> str:
+    """Who explained the payload: virtio, ram, vmdesc; length (vmdesc gave that only), assumed, or nothing."""
+    if section.state is not None or isinstance(section.payload, IterativeData):
+        return "virtio"
+    if section.record is not None:
+        return "vmdesc"
+    if section.assumed:
+        return "assumed"
+    if not section.payloads:
+        return "nothing"
+    if any(isinstance(event.payload, Raw) for event in section.payloads):
+        return "length" if section.description is not None else "nothing"
+    return "ram"
+
+
+def content(section: Section) -> str:
+    """The payload in a few words, where the idstr alone does not say it."""
+    payload = section.payload
+    if isinstance(payload, IterativeData):
+        return " ".join(iterative_flags(payload))
+    if section.finding is not None:
+        return section.finding.message
+    return ""
+
+
+def iterative_flags(payload: IterativeData) -> list[str]:
+    """The flags of an iterative payload by name, ``state`` for each device state between them."""
+    found: list[str] = []
+    for _ in payload.states:
+        found += [FLAG_NAMES[INIT_STATE], "state"]
+    return [*found, FLAG_NAMES.get(payload.closing, f"{payload.closing:#x}")]
+
+
+def virtio_sections(stream: Stream) -> list[Section]:
+    """The sections that hold, or should hold, a virtio device's state."""
+    return [s for s in stream.sections if s.state is not None or isinstance(s.payload, IterativeData)]
