@@ -160,52 +160,106 @@ static inline bool needs_swap(uint32_t kind)
 #endif
 }
 
-static void swap16(const uint8_t *in, uint8_t *out, uint32_t n)
+/* Bytes of one pass block: what is read and what is written stay in the first-level cache together. */
+#define BLOCK_BYTES 8192u
+
+/*
+ * n integers, `step` bytes apart on both sides. Inline, so that a constant step gives a loop of its own; through
+ * memcpy, since neither side is aligned.
+ */
+static inline void swap16(const uint8_t *restrict in, uint8_t *restrict out, size_t n, size_t step)
 {
-    for (uint32_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         uint16_t v;
-        memcpy(&v, in + 2 * (size_t)i, sizeof v);
+        memcpy(&v, in + i * step, sizeof v);
         v = (uint16_t)((v >> 8) | (v << 8));
-        memcpy(out + 2 * (size_t)i, &v, sizeof v);
+        memcpy(out + i * step, &v, sizeof v);
     }
 }
 
-static void swap32(const uint8_t *in, uint8_t *out, uint32_t n)
+static inline void swap32(const uint8_t *restrict in, uint8_t *restrict out, size_t n, size_t step)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t v = __builtin_bswap32(vnm_get32(in + 4 * (size_t)i));
-        vnm_put32(out + 4 * (size_t)i, v);
-    }
+    for (size_t i = 0; i < n; i++)
+        vnm_put32(out + i * step, __builtin_bswap32(vnm_get32(in + i * step)));
 }
 
-static void swap64(const uint8_t *in, uint8_t *out, uint32_t n)
+static inline void swap64(const uint8_t *restrict in, uint8_t *restrict out, size_t n, size_t step)
 {
-    for (uint32_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         uint64_t v;
-        memcpy(&v, in + 8 * (size_t)i, sizeof v);
+        memcpy(&v, in + i * step, sizeof v);
         v = __builtin_bswap64(v);
-        memcpy(out + 8 * (size_t)i, &v, sizeof v);
+        memcpy(out + i * step, &v, sizeof v);
+    }
+}
+
+/* n groups of `size` bytes, `step` bytes apart, as they are. */
+static inline void move(const uint8_t *restrict in, uint8_t *restrict out, size_t n, size_t step, size_t size)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(out + i * step, in + i * step, size);
+}
+
+/* n neighbours of one kind. */
+static void copy_neighbours(uint32_t kind, const uint8_t *restrict in, uint8_t *restrict out, size_t n)
+{
+    uint32_t width = kind & ~VNM_LITTLE;
+    if (width == 1 || !needs_swap(kind))
+        memcpy(out, in, n * width);
+    else if (width == 2)
+        swap16(in, out, n, 2);
+    else if (width == 4)
+        swap32(in, out, n, 4);
+    else
+        swap64(in, out, n, 8);
+}
+
+/* One run in each of n passes that are `step` bytes apart: the kind is looked at once, not n times. */
+static void copy_strided(const struct vnm_run *run, const uint8_t *restrict in, uint8_t *restrict out, size_t n,
+                         size_t step)
+{
+    uint32_t width = run->kind & ~VNM_LITTLE;
+    size_t bytes = (size_t)width * run->count;
+    if (width == 1 || !needs_swap(run->kind)) {
+        if (bytes == 1)
+            move(in, out, n, step, 1);
+        else if (bytes == 2)
+            move(in, out, n, step, 2);
+        else if (bytes == 4)
+            move(in, out, n, step, 4);
+        else
+            move(in, out, n, step, bytes);
+    } else if (run->count > 1) {
+        for (size_t i = 0; i < n; i++)
+            copy_neighbours(run->kind, in + i * step, out + i * step, run->count);
+    } else if (width == 2) {
+        swap16(in, out, n, step);
+    } else if (width == 4) {
+        swap32(in, out, n, step);
+    } else {
+        swap64(in, out, n, step);
     }
 }
 
 void vnm_copy_runs(const struct vnm_program *p, const struct vnm_op *op, uint64_t repeat, const uint8_t *in,
                    uint8_t *out)
 {
-    const struct vnm_run *first = &p->runs[op->a];
-    for (uint64_t pass = 0; pass < repeat; pass++) {
-        for (const struct vnm_run *r = first; r < first + op->b; r++) {
-            uint32_t width = r->kind & ~VNM_LITTLE;
-            size_t bytes = (size_t)width * r->count;
-            if (width == 1 || !needs_swap(r->kind))
-                memcpy(out, in, bytes);
-            else if (width == 2)
-                swap16(in, out, r->count);
-            else if (width == 4)
-                swap32(in, out, r->count);
-            else
-                swap64(in, out, r->count);
-            in += bytes;
-            out += bytes;
+    const struct vnm_run *first = &p->runs[op->a], *end = first + op->b;
+    size_t step = op->c;
+    if (op->b == 1) {
+        copy_neighbours(first->kind, in, out, (size_t)repeat * first->count);
+        return;
+    }
+    size_t block = step < BLOCK_BYTES ? BLOCK_BYTES / (step ? step : 1) : 1;
+    for (size_t left = (size_t)repeat; left;) {
+        size_t n = left < block ? left : block;
+        size_t at = 0;
+        for (const struct vnm_run *run = first; run < end; run++) {
+            copy_strided(run, in + at, out + at, n, step);
+            at += (size_t)(run->kind & ~VNM_LITTLE) * run->count;
         }
+        left -= n;
+        in += n * step;
+        out += n * step;
     }
 }

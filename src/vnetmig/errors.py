@@ -99,3 +99,7 @@ class EngineError(VnetmigError, ImportError):
 
 class MigrationError(VnetmigError):
     """A migration that did not complete; the source still owns its devices."""
+
+
+class ChannelError(VnetmigError):
+    """A file or socket that cannot be opened, or that ended where it should not."""

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from vnetmig.document.incoming import Incoming
 from vnetmig.document.stream import Stream
 from vnetmig.errors import StreamError
-from vnetmig.migration.decoders import Decoders
 from vnetmig.stream import framing, vmdescription
 from vnetmig.stream.container import Container, open_container
 from vnetmig.stream.guest_memory import MemorySource, load_memory
-from vnetmig.stream.reader import NEED_DATA, StreamReader
 from vnetmig.stream.vmdescription import Description
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
@@ -54,8 +53,7 @@ def load(
         if memory is not None:
             stream.memory = load_memory(memory, stream.machine or "pc")
     except StreamError as error:
-        error.stream = stream
-        stream.error = error
+        stream.stop(error)
         if not partial:
             raise
     return stream
@@ -96,27 +94,10 @@ def _located(data: bytes | mmap.mmap) -> Description | None:
 
 
 def _read(data: bytes | mmap.mmap, stream: Stream, progress: Progress | None) -> None:
-    described = _located(data)
-    decoders = Decoders(stream.engine, page_size=described.page_size if described else None, stable=True)
-    reader = StreamReader(decoders, described.lengths() if described else None)
-    reader.feed(data)
-    reader.close()
-    try:
-        while (event := reader.next_event()) is not None:
-            if event is NEED_DATA:
-                continue
-            decoders.observe(event)
-            stream.append(event)
-            if progress is not None and len(stream.events) % _EVENTS_BETWEEN_REPORTS == 0:
-                progress(reader.offset, len(data))
-    except StreamError as error:
-        _keep_partial(stream, error)
-        raise
+    incoming = Incoming(stream, _located(data), stable=True)
+    incoming.begin(data)
+    while incoming.step():
+        if progress is not None and len(stream.events) % _EVENTS_BETWEEN_REPORTS == 0:
+            progress(incoming.offset, len(data))
     if progress is not None:
         progress(len(data), len(data))
-
-
-def _keep_partial(stream: Stream, error: StreamError) -> None:
-    """The section that reading stopped in: what was decoded of it stays visible."""
-    if stream.sections and stream.sections[-1].footer is None and error.section == stream.sections[-1].idstr:
-        stream.failed = stream.sections[-1]

@@ -69,6 +69,13 @@ class Stream:
         elif isinstance(event, VmDescription):
             self._describe(event.description)
 
+    def stop(self, error: StreamError) -> None:
+        """Reading ended with ``error``; the section it happened in keeps what was decoded of it."""
+        self.error = error
+        error.stream = self
+        if self.sections and self.sections[-1].footer is None and error.section == self.sections[-1].idstr:
+            self.failed = self.sections[-1]
+
     def _describe(self, description: Description) -> None:
         """Hand each FULL section its own description."""
         try:

@@ -34,9 +34,9 @@ from vnetmig.stream.events import (
 )
 from vnetmig.stream.guest_memory import GuestMemory
 from vnetmig.stream.iterative import IDSTR_SUFFIX, IterativeData
+from vnetmig.stream.mapped_pieces import MappedEntry
 from vnetmig.stream.payload import Payload, SectionHeader
 from vnetmig.stream.ram import RamWords
-from vnetmig.stream.mapped_pieces import MappedEntry
 from vnetmig.stream.ram_words import Block, BlockList, EndOfSection
 from vnetmig.stream.reader import read_events
 from vnetmig.stream.vmdescription import Description, find
@@ -111,23 +111,21 @@ class Machine:
         """The payload of ``device``'s section as this machine would save it now."""
         return device.save(engine=engine)
 
-    def add_memory(self, memory: GuestMemory) -> int:
-        """Let the pages that hold virtqueues travel with RAM; says how many there are.
+    def with_memory(self, memory: GuestMemory) -> Machine:
+        """The same machine, whose RAM also carries the pages of ``memory`` that hold virtqueues.
 
         They go as PAGE words in a PART of their own before all others, so that what the recorded stream itself says
-        of a page comes later and wins. A QEMU with x-ignore-shared refuses such pages ("should not be migrated").
+        of a page comes later and wins. (A QEMU with x-ignore-shared refuses them: "should not be migrated".)
         """
         ram = next((r for r in self.recordings if r.header.idstr == "ram"), None)
-        if ram is None:
-            return 0
         records = [d.state for d in self.devices if d.described_by is DescribedBy.VIRTIO]
         words = page_words(ring_pages(records, memory), self.blocks, self.machine_type)
-        if not words:
-            return 0
+        if ram is None or not words:
+            return self
         part = b"".join(word.encode() for word in (*words, EndOfSection()))
-        self.recordings[self.recordings.index(ram)] = ram.with_part(part)
-        self.rounds = (frozenset({ram.header.section_id}), *self.rounds)
-        return len(words)
+        recordings = [r.with_part(part) if r is ram else r for r in self.recordings]
+        rounds = (frozenset({ram.header.section_id}), *self.rounds)
+        return replace(self, recordings=recordings, rounds=rounds)
 
     def enroll(self, registry: Registry, extra: Sequence[Enrolment] = ()) -> None:
         """Register everything of this machine, and what a mode adds, in the order of registration in QEMU."""
@@ -245,11 +243,12 @@ class _Recorder:
         if header.type == framing.SECTION_START and header.idstr == "ram":
             self._machine.blocks = _blocks(self._payloads)
         data = b"".join(bytes(p.data) if isinstance(p, RamWords) else p.encode() for p in self._payloads)
-        if header.type == framing.SECTION_PART:
+        if header.type == framing.SECTION_START:
+            known = replace(known, start=data)
+        elif header.type == framing.SECTION_PART:
             known = replace(known, parts=(*known.parts, data))
         else:
-            place = "start" if header.type == framing.SECTION_START else "end"
-            known = replace(known, **{place: data})
+            known = replace(known, end=data)
         self._live[header.section_id] = known
 
     def _note_part(self, header: SectionHeader) -> None:

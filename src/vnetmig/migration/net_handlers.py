@@ -13,11 +13,11 @@ from typing import Any
 
 from vnetmig.errors import StreamError
 from vnetmig.migration.decoders import Decoders
-from vnetmig.migration.device import Device, DescribedBy
+from vnetmig.migration.device import DescribedBy, Device
 from vnetmig.migration.handlers import FINISHED, LoadFile, QuietHandlers, SaveFile
 from vnetmig.stream import framing
 from vnetmig.stream.iterative import END_DATA, IDSTR_SUFFIX, INIT_STATE, NO_DATA, SECTION_VERSION, IterativeData
-from vnetmig.stream.payload import Decoder, SectionHeader
+from vnetmig.stream.payload import SectionHeader
 
 __all__ = ["IDSTR_SUFFIX", "SECTION_VERSION", "NetHandlers", "NetMigration", "VirtIODevMigration"]
 
@@ -98,9 +98,6 @@ class NetHandlers(QuietHandlers):
     def load_cleanup(self, opaque: Any) -> int:
         opaque.migration = None
         return 0
-
-    def decoder(self, header: SectionHeader) -> Decoder | None:
-        return Decoders()(header)
 
     def _understood(self, file: LoadFile, opaque: Any) -> IterativeData:
         """The payload as flags and states, decoded here if nobody did."""

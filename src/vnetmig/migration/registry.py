@@ -7,7 +7,7 @@ either has handlers (it migrates in stages) or a vmsd, which is anything with ``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from vnetmig.errors import MigrationError
@@ -95,6 +95,10 @@ class Registry:
         return self._add(
             SaveStateEntry(idstr, instance_id, -1, version_id, vmsd=vmsd, priority=priority), section_id
         )
+
+    def adopt(self, entry: SaveStateEntry) -> SaveStateEntry:
+        """Register what another registry holds, under a section id of this one."""
+        return self._add(replace(entry), None)
 
     def unregister(self, idstr: str, opaque: Any = None) -> int:
         """Take out every entry of exactly this idstr (and opaque, if given); says how many there were.

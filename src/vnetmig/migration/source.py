@@ -18,8 +18,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from vnetmig import engine as engines
-from vnetmig.errors import EncodeError, MigrationError, StreamError, VnetmigError
+from vnetmig.engine import name as engine_in_use
+from vnetmig.errors import MigrationError, StreamError, VnetmigError
 from vnetmig.migration import trace
 from vnetmig.migration.capabilities import with_capabilities
 from vnetmig.migration.comparison import Difference, Sent, compare
@@ -185,6 +185,9 @@ class Source:
         self._listen()
         if self.state in FINAL:
             return
+        if self._shut is not None:  # a QEMU: it sends no result, but says whether it runs
+            self._heed(self._shut)
+            return
         lost = MigrationError(
             "the destination closed the channel without a result"
             + ("; it may or may not run: look at it before this side runs again" if self.owner == "in-doubt" else "")
@@ -218,7 +221,7 @@ class Source:
         theirs = self.result.checkpoints if self.result is not None else ()
         return Timeline(
             self.mode.name,
-            self._engine or engines.name,
+            self._engine or engine_in_use,
             tuple(devices),
             tuple(self._phases),
             (*self._checkpoints, *theirs),
@@ -365,6 +368,12 @@ class Source:
             else:
                 self._end(Turn.CONFIRMED, None)
 
+    def _heed(self, shut: int) -> None:
+        if shut == 0 and self.state is State.CONFIRM:
+            self._end(Turn.CONFIRMED, None)
+        else:
+            self._end(Turn.REFUSED, self.error or MigrationError(f"the destination failed: SHUT {shut}"))
+
     def _end(self, turn: Turn, error: VnetmigError | None) -> None:
         self.error = error
         self._move(turn)
@@ -383,4 +392,4 @@ class Source:
                     entry.handlers.save_cleanup(entry.opaque)
 
 
-__all__ = ["FINAL", "OWNERS", "TRANSITIONS", "EncodeError", "Source", "State", "Turn"]
+__all__ = ["FINAL", "OWNERS", "TRANSITIONS", "Source", "State", "Turn"]

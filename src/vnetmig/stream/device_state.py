@@ -39,13 +39,12 @@ class DeviceDecoder:
     """Decodes a FULL section whose state ``resolver`` understands."""
 
     def __init__(self, resolver: Resolver, engine: str | None = None) -> None:
-        self.wanted = 1
+        self.wanted = 1  # how many more it takes is not known: the reader looks for the footer, or for twice the bytes
         self._resolver = resolver
         self._engine = engine
 
     def decode(self, data: memoryview, ends: Ends, *, kind: int, offset: int, final: bool) -> Decoded | None:
         found = self._resolver(data, ends, final=final, engine=self._engine)
         if found is None:
-            self.wanted = 2 * len(data)
             return None
         return Decoded(found.size, DeviceState(found.record, found.assumed, found.ties))

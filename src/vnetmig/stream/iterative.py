@@ -67,7 +67,7 @@ class IterativeDecoder:
             position += FLAG_BYTES
             found = self._state(data[position:], position, final)
             if found is None:
-                self.wanted = 2 * len(data)
+                self.wanted = 1
                 return None
             states.append(found[0])
             position += found[1]

@@ -90,6 +90,8 @@ class StreamReader(Receiver[Event]):
 
     def next_event(self) -> Event | NeedData | None:
         """The next event; NEED_DATA: feed more, or close; None: the stream is read to its end."""
+        if self._window.arrived < self._need:  # asked again after every byte: this must cost next to nothing
+            return NEED_DATA
         return self._next()
 
     def _done(self) -> bool:

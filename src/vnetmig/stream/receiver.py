@@ -7,6 +7,7 @@ is read: a subclass gives one step at a time.
 from __future__ import annotations
 
 import enum
+from abc import ABC, abstractmethod
 from typing import Final, Generic, TypeVar
 
 from vnetmig.errors import StreamError
@@ -23,7 +24,7 @@ NEED_DATA: Final = NeedData.NEED_DATA
 T = TypeVar("T")
 
 
-class Receiver(Generic[T]):
+class Receiver(ABC, Generic[T]):
     """A step that raises ``Short`` is not run again before the bytes it asked for are there."""
 
     def __init__(self) -> None:
@@ -89,9 +90,10 @@ class Receiver(Generic[T]):
         """The idstr of the section being read, for messages."""
         return None
 
+    @abstractmethod
     def _done(self) -> bool:
-        raise NotImplementedError
+        """Nothing more is to be read."""
 
+    @abstractmethod
     def _step(self, data: memoryview, final: bool) -> tuple[int, T | None]:
         """(bytes read, the thing they are; None: go on)."""
-        raise NotImplementedError

@@ -144,8 +144,15 @@ class OpenSection:
             raise Short(self._ask_at, "a payload")
         if surface.find(self._mark, self._searched, have) < 0:
             self._searched = max(self._searched, have - len(self._mark) + 1)
-            raise Short(have + 1, "a payload")
+            raise Short(self._next_look(surface, have), "a payload")
         self._false_footers += 1
+
+    def _next_look(self, surface: Surface, have: int) -> int:
+        """Bytes at which a footer can be in view that is not now: nothing before is worth a look."""
+        mark = self._mark
+        tail = bytes(surface.data[max(0, have - len(mark) + 1) : have])
+        begun = next((n for n in range(len(tail), 0, -1) if mark.startswith(tail[-n:])), 0)
+        return have + len(mark) - begun
 
     def _ask_later(self, wanted: int, have: int, footers: Footers, offset: int) -> Short:
         self._blind = wanted <= have and footers.on
@@ -193,7 +200,7 @@ class OpenSection:
         self._searched = max(self._searched, have - len(mark) + 1)
         all_seen = have == self._limit + len(mark)
         if not all_seen and not surface.final:
-            raise Short(have + 1, "a payload")
+            raise Short(self._next_look(surface, have), "a payload")
         if self._rejected is not None:
             return self._assume(surface, self._rejected)
         if all_seen:

@@ -30,16 +30,9 @@ class Window:
     def append(self, data: Buffer) -> None:
         size = len(data)
         self.arrived += size
-        store = self._store
-        if (
-            size >= _BORROW_AT
-            and self._read == len(store)
-            and isinstance(data, bytes | mmap)
-            and _fixed(data)
-        ):
-            self._store = data
-            self._read = 0
+        if size >= _BORROW_AT and self._borrow(data):
             return
+        store = self._store
         if not isinstance(store, bytearray):
             store = self._start_anew()
         try:
@@ -47,6 +40,14 @@ class Window:
         except BufferError:
             store = self._start_anew()
             store += data
+
+    def _borrow(self, data: Buffer) -> bool:
+        """Use ``data`` itself as the store, if it cannot change and nothing is unread before it."""
+        if self._read != len(self._store) or not isinstance(data, bytes | mmap) or not _fixed(data):
+            return False
+        self._store = data
+        self._read = 0
+        return True
 
     def _start_anew(self) -> bytearray:
         """Move the unread bytes: the store is not ours, or someone holds a view of it."""

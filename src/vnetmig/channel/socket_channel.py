@@ -1,0 +1,92 @@
+"""A connected stream socket as a channel, whatever its family.
+
+Knows socket calls. How a connection comes about is unix.py's and tcp.py's.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+from vnetmig.channel.interface import ClosingChannel, told
+from vnetmig.errors import ChannelError
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds without a byte before a peer counts as gone."""
+
+
+class SocketChannel(ClosingChannel):
+    """``timeout``: for each single call; None waits forever."""
+
+    two_way = True
+
+    def __init__(self, connected: socket.socket, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+        self._socket = connected
+        self._socket.settimeout(timeout)
+
+    def __enter__(self) -> SocketChannel:
+        return self
+
+    def send(self, data: bytes) -> None:
+        with told("Unable to write to socket"):
+            rest = memoryview(data)
+            while rest:  # not sendall: its timeout is for everything together
+                rest = rest[self._socket.send(rest) :]
+
+    def receive(self, limit: int) -> bytes:
+        with told("Unable to read from socket"):
+            return self._socket.recv(limit)
+
+    def finish(self) -> None:
+        # A peer that is gone already has noticed the end as well.
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Listener(ClosingChannel):
+    """A listening socket. ``address``: where a peer connects to, with the port that was chosen."""
+
+    def __init__(self, listening: socket.socket, address: str, remove: str | None = None) -> None:
+        self._socket = listening
+        self.address = address
+        self._remove = remove
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def accept(self, timeout: float | None = DEFAULT_TIMEOUT) -> SocketChannel:
+        """The next connection."""
+        self._socket.settimeout(timeout)
+        with told(f"Failed to accept on '{self.address}'"):
+            connected, _ = self._socket.accept()
+        return SocketChannel(connected, timeout)
+
+    def close(self) -> None:
+        self._socket.close()
+        if self._remove is not None:
+            import os
+
+            with suppress(OSError):
+                os.unlink(self._remove)
+            self._remove = None
+
+
+def connected(
+    family: int, target: object, name: str, timeout: float | None = DEFAULT_TIMEOUT
+) -> SocketChannel:
+    """A connection to ``target``, an address of the family."""
+    with told(f"Failed to connect to '{name}'"):
+        plain = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            plain.settimeout(timeout)
+            plain.connect(target)  # type: ignore[arg-type]
+        except BaseException:
+            plain.close()
+            raise
+    return SocketChannel(plain, timeout)
+
+
+__all__ = ["DEFAULT_TIMEOUT", "ChannelError", "Listener", "SocketChannel", "connected"]

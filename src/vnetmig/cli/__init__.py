@@ -1,0 +1,42 @@
+"""The command line: verbs, options and exit codes.
+
+Knows which verbs there are and where each lives; loads a verb's module only when it is used, so that ``--help`` and
+``--version`` stay quick. No verb holds logic: they open, call and print.
+"""
+
+from __future__ import annotations
+
+import click
+
+from vnetmig.cli.group import VerbGroup
+
+#   verb          what it does; the module has the verb's name
+VERBS = {
+    "inspect": "Sections, devices and fields of a stream, with offsets.",
+    "recode": "Decode a stream to values and encode it again; say whether the bytes are the same.",
+    "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
+    "bench": "The engines on this machine, against the floor.",
+}
+
+
+def _version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from vnetmig._version import version
+    from vnetmig.engine import describe
+
+    click.echo(f"vnetmig {version()}\n{describe()}")
+    context.exit()
+
+
+@click.group(
+    cls=VerbGroup,
+    verbs=VERBS,
+    package="vnetmig.cli",
+    epilog="Exit codes: 0 fine, 1 differences or refusals found, 2 wrong usage, 3 unreadable input.",
+)
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Version and engine."
+)
+def main() -> None:
+    """Read, check, edit, write and live-migrate the state of QEMU's virtio-net devices."""

@@ -1,0 +1,58 @@
+"""`vnetmig inspect`: what is in a stream.
+
+Knows options; reading is the document layer's, wording the report layer's.
+"""
+
+from __future__ import annotations
+
+import click
+
+from vnetmig.cli import options
+from vnetmig.cli.group import PRINTED, Verb
+
+EXAMPLE = """
+vnetmig inspect vm.qemu
+vnetmig inspect vm.qemu virtio-net --memory rings.json
+vnetmig inspect vm.qemu --json | jq '.sections[] | {idstr, offset, coverage}'
+"""
+
+
+@click.command("inspect", cls=Verb, example=EXAMPLE)
+@click.argument("stream", type=options.PATH)
+@click.argument("device", required=False)
+@click.option("--all", "everything", is_flag=True, help="Zero arrays element by element.")
+@options.memory
+@options.engine
+@options.as_json
+@click.pass_context
+def command(
+    context: click.Context,
+    stream: str,
+    device: str | None,
+    everything: bool,
+    memory: str | None,
+    engine: str | None,
+    as_json: bool,
+) -> int:
+    """Show what is in STREAM: sections, commands, RAM, and the fields of DEVICE with their offsets.
+
+    STREAM is a migration stream, also compressed (.xz, .gz, .bz2, .zst), in a libvirt save image or in mapped-ram
+    layout, a multifd side channel, or - for stdin. DEVICE is an idstr or the end of one, `cpu#1` for an instance.
+
+    A broken stream is shown up to the fault; then comes the error, and the exit code is 3.
+    """
+    from vnetmig.cli.source import open_input, side_channel
+
+    source = open_input(stream)
+    chunks = side_channel(source)
+    if chunks is not None:
+        from vnetmig.cli.show import show_channel
+
+        return show_channel(context, chunks, as_json)
+    from vnetmig.cli.show import load_partial, show_device, show_stream
+
+    document = load_partial(source, memory, engine)
+    context.meta[PRINTED] = as_json
+    if device is not None:
+        return show_device(document, device, everything=everything, as_json=as_json)
+    return show_stream(document, everything=everything, as_json=as_json)

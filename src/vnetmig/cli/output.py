@@ -1,0 +1,87 @@
+"""Where a verb's result goes: stdout, as rich tables on a terminal, as plain text in a pipe, or as JSON.
+
+Knows streams and terminals; what is printed comes from the report layer. Progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vnetmig.report.blocks import Block
+
+PROGRESS_FROM = 16 << 20
+"""Bytes of input below which nobody has time to look at a progress bar."""
+
+_BATCH = 1 << 16
+
+
+def write_blocks(blocks: Iterable[Block]) -> None:
+    """Tables on a terminal, aligned text otherwise."""
+    from vnetmig.report import text
+
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        for renderable in text.rich(blocks):
+            console.print(renderable)
+        return
+    _write(line + "\n" for line in text.plain(blocks))
+
+
+def write_json(value: Mapping[str, Any]) -> None:
+    from vnetmig.report.json import pieces
+
+    _write(pieces(dict(value)))
+    sys.stdout.write("\n")
+
+
+def _write(pieces: Iterable[str]) -> None:
+    batch: list[str] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += len(piece)
+        if size > _BATCH:
+            sys.stdout.write("".join(batch))
+            batch, size = [], 0
+    sys.stdout.write("".join(batch))
+
+
+def note(text: str) -> None:
+    """A line for people beside the result."""
+    from vnetmig.report.escape import safe
+
+    sys.stderr.write(safe(text) + "\n")
+
+
+@contextmanager
+def progress(what: str, least: int = PROGRESS_FROM) -> Iterator[Callable[[int, int], None]]:
+    """A function (done, total) that draws a bar on stderr, when that is a terminal and ``total`` is at least ``least``."""
+    bar: Any = None
+    task: Any = None
+
+    def report(done: int, total: int) -> None:
+        nonlocal bar, task
+        if total < least or not sys.stderr.isatty():
+            return
+        if bar is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            bar = Progress(console=Console(stderr=True), transient=True)
+            bar.start()
+            task = bar.add_task(what, total=total)
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        if bar is not None:
+            bar.stop()
