@@ -24,7 +24,7 @@ class Incoming:
 
     >>> import lzma, vnetmig
     >>> incoming = Incoming()
-    >>> for byte in lzma.decompress(vnetmig.sample())[:60]:
+    >>> for byte in lzma.decompress(vnetmig.sample())[:120]:
     ...     incoming.feed(bytes([byte]))
     >>> incoming.stream.machine
     'pc-i440fx-10.0'
