@@ -73,7 +73,7 @@ class Sample(NamedTuple):
 def sample(capture: str, idstr: str) -> Sample:
     """The section whose idstr ends with ``idstr`` in a committed capture."""
     stream = document(committed(capture))
-    device = stream.device(idstr)
+    device = stream.device(idstr, 0)
     begin, end = device.section.payload_span
     return Sample(f"{capture}:{idstr}", device.record.program, read(committed(capture))[begin:end])
 

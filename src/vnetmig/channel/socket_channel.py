@@ -74,9 +74,7 @@ class Listener(ClosingChannel):
             self._remove = None
 
 
-def connected(
-    family: int, target: object, name: str, timeout: float | None = DEFAULT_TIMEOUT
-) -> SocketChannel:
+def connected(family: int, target: object, name: str, timeout: float | None = DEFAULT_TIMEOUT) -> SocketChannel:
     """A connection to ``target``, an address of the family."""
     with told(f"Failed to connect to '{name}'"):
         plain = socket.socket(family, socket.SOCK_STREAM)

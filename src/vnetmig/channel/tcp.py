@@ -43,7 +43,5 @@ def listen_tcp(address: TcpAddress) -> Listener:
 def _resolved(address: TcpAddress, *, passive: bool) -> list[tuple[int, object]]:
     flags = socket.AI_PASSIVE if passive else 0
     with told(f"address resolution failed for {address.host}:{address.port}"):
-        found = socket.getaddrinfo(
-            address.host or None, address.port, type=socket.SOCK_STREAM, flags=flags
-        )
+        found = socket.getaddrinfo(address.host or None, address.port, type=socket.SOCK_STREAM, flags=flags)
     return [(entry[0], entry[4]) for entry in found]

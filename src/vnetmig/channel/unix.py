@@ -41,6 +41,4 @@ def listen_unix(address: UnixAddress) -> Listener:
 
 def _check(path: str) -> None:
     if len(os.fsencode(path)) > PATH_MAX:
-        raise ChannelError(
-            f"UNIX socket path '{path}' is too long\n  Path must be less than {PATH_MAX + 1} bytes"
-        )
+        raise ChannelError(f"UNIX socket path '{path}' is too long\n  Path must be less than {PATH_MAX + 1} bytes")

@@ -26,6 +26,10 @@ PRINTED = "vnetmig.printed"
 """Key in ``Context.meta``: the verb has written its JSON already, an error included."""
 
 
+class _PipeClosed(Exception):
+    """A BrokenPipeError by another name: click has an exit code of its own for that one."""
+
+
 class Verb(click.Command):
     """A command that says its errors in JSON too when it was asked for JSON."""
 
@@ -35,9 +39,13 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError as error:
+            raise _PipeClosed from error
         except (VnetmigError, OSError) as error:
-            if ctx.params.get("as_json") and not ctx.meta.get(PRINTED) and not isinstance(error, BrokenPipeError):
+            if ctx.params.get("as_json") and not ctx.meta.get(PRINTED):
                 from vnetmig.cli.output import write_json
 
                 write_json({"error": _error_object(error)})
@@ -104,7 +112,7 @@ def exit_code(run: Callable[[], Any]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, _PipeClosed):
         return _pipe_closed()
     except StreamError as error:
         from vnetmig.report.failure import error_lines

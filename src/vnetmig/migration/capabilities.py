@@ -21,9 +21,7 @@ VALIDATED: Final = (IGNORE_SHARED, "validate-uuid", MAPPED_RAM, VIRTIO_ITERATIVE
 """In the order of QEMU's enum, which is the order on the wire (RFC patch 1 appends its own)."""
 
 
-def with_capabilities(
-    body: ConfigurationBody, *, on: Iterable[str] = (), off: Iterable[str] = ()
-) -> ConfigurationBody:
+def with_capabilities(body: ConfigurationBody, *, on: Iterable[str] = (), off: Iterable[str] = ()) -> ConfigurationBody:
     """The same configuration with some capabilities turned on or off. No subsection is left when none is on."""
     off = tuple(off)
     names = [name for name in body.capabilities if name not in off]

@@ -53,9 +53,7 @@ def load_described(device: DeviceDescription, data: bytes, *, engine: str | None
     return loaded.record
 
 
-def described_sections(
-    description: Description, sections: Sequence[tuple[str, int]]
-) -> list[DeviceDescription | None]:
+def described_sections(description: Description, sections: Sequence[tuple[str, int]]) -> list[DeviceDescription | None]:
     """The description of each FULL section (idstr, instance_id), in stream order; None where there is none.
 
     A name and instance may come several times (QEMU up to 7.2 registers two slirp stacks so): the n-th section has the

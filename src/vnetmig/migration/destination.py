@@ -10,24 +10,22 @@ Knows sections and handlers; knows no channel. Every time is that of loading or 
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
 
 from vnetmig.engine import name as engine_in_use
 from vnetmig.errors import MigrationError, StreamError, VnetmigError
 from vnetmig.migration import trace
 from vnetmig.migration.capabilities import VIRTIO_ITERATIVE, check_capabilities
 from vnetmig.migration.decoders import Decoders
-from vnetmig.migration.described import described_sections, program_of
+from vnetmig.migration.destination_states import TRANSITIONS, Phase, Turn
 from vnetmig.migration.device import DescribedBy, Device
 from vnetmig.migration.handlers import HasDecoder, LoadFile
+from vnetmig.migration.loaded import LoadedSection, load_described, preparation
 from vnetmig.migration.net_handlers import NetHandlers, NetMigration
 from vnetmig.migration.registry import Registry, SaveStateEntry
-from vnetmig.migration.result import Result, SectionResult
+from vnetmig.migration.result import Result
 from vnetmig.migration.ring_verdict import ring_verdict
 from vnetmig.migration.timed_decoder import TimedDecoder
 from vnetmig.stream import framing
@@ -43,50 +41,6 @@ from vnetmig.stream.return_path import Pong, Shut
 from vnetmig.stream.vmdescription import Description
 from vnetmig.virtio.section import device_of
 
-
-class Phase(enum.Enum):
-    SETUP = "setup"
-    ITERATE = "iterate"
-    COMPLETE = "complete"
-    LOADED = "loaded"
-    DONE = "done"
-    FAILED = "failed"
-
-
-class Turn(enum.Enum):
-    START = "a START section"
-    PART = "a PART section"
-    END = "an END section"
-    FULL = "a FULL section"
-    SWITCHOVER = "the guest has stopped"
-    ENDED = "the stream has ended"
-    SAVED = "all is saved again"
-    FAULT = "something is wrong"
-
-
-TRANSITIONS: Final[dict[tuple[Phase, Turn], Phase]] = {
-    (Phase.SETUP, Turn.START): Phase.SETUP,
-    (Phase.SETUP, Turn.FULL): Phase.SETUP,
-    (Phase.SETUP, Turn.PART): Phase.ITERATE,
-    (Phase.SETUP, Turn.END): Phase.COMPLETE,
-    (Phase.SETUP, Turn.SWITCHOVER): Phase.COMPLETE,
-    (Phase.SETUP, Turn.ENDED): Phase.LOADED,
-    (Phase.ITERATE, Turn.START): Phase.ITERATE,
-    (Phase.ITERATE, Turn.PART): Phase.ITERATE,
-    (Phase.ITERATE, Turn.SWITCHOVER): Phase.COMPLETE,
-    (Phase.ITERATE, Turn.END): Phase.COMPLETE,
-    (Phase.ITERATE, Turn.FULL): Phase.COMPLETE,
-    (Phase.ITERATE, Turn.ENDED): Phase.LOADED,
-    (Phase.COMPLETE, Turn.START): Phase.COMPLETE,
-    (Phase.COMPLETE, Turn.PART): Phase.COMPLETE,  # postcopy: RAM goes on behind the devices
-    (Phase.COMPLETE, Turn.END): Phase.COMPLETE,
-    (Phase.COMPLETE, Turn.FULL): Phase.COMPLETE,
-    (Phase.COMPLETE, Turn.SWITCHOVER): Phase.COMPLETE,
-    (Phase.COMPLETE, Turn.ENDED): Phase.LOADED,
-    (Phase.LOADED, Turn.SAVED): Phase.DONE,
-    **{(phase, Turn.FAULT): Phase.FAILED for phase in Phase if phase not in (Phase.DONE, Phase.FAILED)},
-}
-
 _SECTIONS = {
     framing.SECTION_START: Turn.START,
     framing.SECTION_PART: Turn.PART,
@@ -100,23 +54,12 @@ _UNKNOWN = (
 )
 
 
-@dataclass(slots=True)
-class _Loaded:
-    """A section that was loaded; ``device`` for FULL ones, else ``payload``. RAM's have neither."""
-
-    header: SectionHeader
-    load_ns: int
-    device: Device | None = None
-    payload: bytes | None = None
-    rings: tuple[str, ...] | None = None
-    early: bool = False
-
-
 class Destination:
     """``feed`` what arrives, ``close`` when the source is done, send what ``answer`` gives.
 
     ``registry``: devices that load themselves, by idstr and instance. ``capabilities``: those of this side, which the
-    stream must then have; None takes the stream's. ``clock`` gives monotonic nanoseconds.
+    stream must then have; None takes the stream's. ``page_size``: the target's, if it is not x86's. ``clock`` gives
+    monotonic nanoseconds.
     """
 
     def __init__(
@@ -125,6 +68,7 @@ class Destination:
         engine: str | None = None,
         registry: Registry | None = None,
         capabilities: Iterable[str] | None = None,
+        page_size: int | None = None,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.phase = Phase.SETUP
@@ -137,11 +81,11 @@ class Destination:
         self._clock = clock
         self._registry = registry if registry is not None else Registry()
         self._local = None if capabilities is None else tuple(capabilities)
-        self._decoders = Decoders(engine)
+        self._decoders = Decoders(engine, page_size=page_size)
         self._reader = StreamReader(self._decoder_for)
         self._timed: dict[tuple[bool, int], TimedDecoder] = {}
         self._entries: dict[int, SaveStateEntry] = {}
-        self._loaded: list[_Loaded] = []
+        self._loaded: list[LoadedSection] = []
         self._nets: dict[tuple[str, int], NetMigration] = {}
         self._header: SectionHeader | None = None
         self._payloads: list[Payload] = []
@@ -224,15 +168,13 @@ class Destination:
         if not full:
             self._begin_staged(header)
         entry = self._entries.get(header.section_id)
-        inner: Decoder | None
-        if not full and entry is not None and isinstance(entry.handlers, HasDecoder):
-            inner = entry.handlers.decoder(header)
-        else:
-            inner = self._decoders(header)
+        own: object = entry.handlers if entry is not None and not full else None
+        inner = own.decoder(header) if isinstance(own, HasDecoder) else self._decoders(header)
         if inner is None:
             self._timed.pop((full, header.section_id), None)
             return None
-        self._timed[full, header.section_id] = timed = TimedDecoder(inner, self._clock)
+        timed = TimedDecoder(inner, self._clock, preparation(header))
+        self._timed[full, header.section_id] = timed
         return timed
 
     def _begin_staged(self, header: SectionHeader) -> None:
@@ -317,17 +259,18 @@ class Destination:
 
     def _load_device(self, header: SectionHeader, spent: int) -> None:
         device = Device.of(header)
-        loaded = _Loaded(header, spent, device)
+        loaded = LoadedSection(header, spent, device)
         payload = self._payloads[0]
         if isinstance(payload, DeviceState):
             device.state, device.described_by = payload.record, DescribedBy.VIRTIO
             staged = self._nets.get((header.idstr, header.instance_id))
             if staged is not None:
                 staged.device = device
-            start = self._clock()
             if staged is None or staged.checks_rings:
-                loaded.rings = ring_verdict(payload.record, self._guest_memory())
-            loaded.load_ns += self._clock() - start
+                memory = self._guest_memory()
+                start = self._clock()
+                loaded.rings = ring_verdict(payload.record, memory, header.idstr, engine=self._engine)
+                loaded.load_ns += self._clock() - start
         else:
             device.state = b"".join(part.encode() for part in self._payloads)
         self.devices.append(device)
@@ -348,7 +291,7 @@ class Destination:
             return
         known = None if header.idstr == "ram" else payload.encode()
         early = header.type == framing.SECTION_START
-        self._loaded.append(_Loaded(header, spent, payload=known, early=early))
+        self._loaded.append(LoadedSection(header, spent, payload=known, early=early))
 
     def _check(self, entry: SaveStateEntry, returned: int) -> None:
         if returned < 0:
@@ -374,13 +317,15 @@ class Destination:
                     f"'{name[0]}' was sent early and never again", expected="its FULL section", code="section"
                 )
         if self._description is not None:
-            self._load_described(self._description)
+            load_described(self._loaded, self._description, self._engine, self._clock)
         self._pass("dst-precopy-loadvm-completed")
         for checkpoint in trace.DESTINATION_CHECKPOINTS[1:]:
             self._pass(checkpoint)
         self._clean_up()
         self._trace_loads()
-        sections = tuple(self._saved(loaded) for loaded in self._loaded if loaded.header.idstr != "ram")
+        sections = tuple(
+            loaded.saved(self._engine, self._clock) for loaded in self._loaded if loaded.header.idstr != "ram"
+        )
         self._turn(Turn.SAVED)
         self.result = Result(
             self._engine or engine_in_use,
@@ -392,39 +337,6 @@ class Destination:
             tuple(map(str, self.trace)),
         )
         self._finish(0)
-
-    def _load_described(self, description: Description) -> None:
-        loaded = [entry for entry in self._loaded if entry.device is not None]
-        found = described_sections(description, [(e.header.idstr, e.header.instance_id) for e in loaded])
-        for entry, described in zip(loaded, found, strict=True):
-            device = entry.device
-            if described is None or device is None or not isinstance(device.state, bytes):
-                continue
-            data = device.state
-            try:
-                program = program_of(described, len(data))
-            except StreamError:
-                continue  # the description is wrong about this device: its bytes stay bytes
-            start = self._clock()
-            run = program.load(data, engine=self._engine)
-            entry.load_ns += self._clock() - start
-            if run.error is None and run.size == len(data):
-                device.state, device.described_by = run.record, DescribedBy.VMDESC
-
-    def _saved(self, loaded: _Loaded) -> SectionResult:
-        header, device = loaded.header, loaded.device
-        names = header.idstr, header.instance_id, header.section_id, header.version_id
-        if device is None:
-            described_by = DescribedBy.VIRTIO if header.idstr.endswith(IDSTR_SUFFIX) else DescribedBy.NOTHING
-            return SectionResult(
-                *names, described_by.value, loaded.load_ns, 0, loaded.early, None, loaded.payload or b""
-            )
-        start = self._clock()
-        data = device.save(engine=self._engine)
-        spent = self._clock() - start
-        return SectionResult(
-            *names, device.described_by.value, loaded.load_ns, spent, loaded.early, loaded.rings, data
-        )
 
     def _trace_loads(self) -> None:
         """In stream order, in front of the checkpoints; QEMU traces every FULL and every END."""
@@ -441,4 +353,4 @@ class Destination:
         self.trace.append(trace.checkpoint(checkpoint))
 
 
-__all__ = ["TRANSITIONS", "Destination", "Phase", "Turn"]
+__all__ = ["Destination", "Phase"]

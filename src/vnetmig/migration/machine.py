@@ -37,7 +37,7 @@ from vnetmig.stream.iterative import IDSTR_SUFFIX, IterativeData
 from vnetmig.stream.mapped_pieces import MappedEntry
 from vnetmig.stream.payload import Payload, SectionHeader
 from vnetmig.stream.ram import RamWords
-from vnetmig.stream.ram_words import Block, BlockList, EndOfSection
+from vnetmig.stream.ram_words import PAGE_SIZE, Block, BlockList, EndOfSection
 from vnetmig.stream.reader import read_events
 from vnetmig.stream.vmdescription import Description, find
 
@@ -76,6 +76,8 @@ class Machine:
     footers: bool = True
     blocks: tuple[Block, ...] = ()
     """The RAM blocks of the recorded stream."""
+    page_size: int = PAGE_SIZE
+    """The target's: QEMU's two sides know it, and it is nowhere in front of the RAM words that depend on it."""
 
     @classmethod
     def from_events(cls, events: Iterable[Event], engine: str | None = None) -> Machine:
@@ -84,7 +86,8 @@ class Machine:
         for event in events:
             recorder.take(event)
         machine = recorder.machine()
-        if machine.description is not None:
+        if machine.description is not None and machine.description.fault is None:
+            machine.page_size = machine.description.page_size or PAGE_SIZE
             _describe(machine.devices, machine.description, engine)
         return machine
 
@@ -120,7 +123,7 @@ class Machine:
         ram = next((r for r in self.recordings if r.header.idstr == "ram"), None)
         records = [d.state for d in self.devices if d.described_by is DescribedBy.VIRTIO]
         words = page_words(ring_pages(records, memory), self.blocks, self.machine_type)
-        if ram is None or not words:
+        if ram is None or not words or self.page_size != PAGE_SIZE:
             return self
         part = b"".join(word.encode() for word in (*words, EndOfSection()))
         recordings = [r.with_part(part) if r is ram else r for r in self.recordings]

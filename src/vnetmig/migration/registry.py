@@ -92,9 +92,7 @@ class Registry:
         priority: int = PRIORITY_DEFAULT,
     ) -> SaveStateEntry:
         """Register a device that is saved whole."""
-        return self._add(
-            SaveStateEntry(idstr, instance_id, -1, version_id, vmsd=vmsd, priority=priority), section_id
-        )
+        return self._add(SaveStateEntry(idstr, instance_id, -1, version_id, vmsd=vmsd, priority=priority), section_id)
 
     def adopt(self, entry: SaveStateEntry) -> SaveStateEntry:
         """Register what another registry holds, under a section id of this one."""

@@ -1,6 +1,7 @@
 """The guest pages that hold a device's virtqueues, and the RAM words that carry them.
 
-Knows which RAM block has an address; where a record says that its rings are is virtio/rings.py's. Ring checks at the destination need these pages and no others.
+Knows which RAM block has an address; where a record says that its rings are is virtio/rings.py's business. Ring checks
+at the destination need these pages and no others.
 """
 
 from __future__ import annotations

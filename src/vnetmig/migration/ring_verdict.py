@@ -1,18 +1,35 @@
 """What the ring checks say about a loaded device, as text for the result.
 
-Knows only that there are ring checks and when they cannot run.
+Knows which verdicts end a load (qemu: hw/virtio/virtio.c:virtio_load) and when the checks cannot run.
 """
 
 from __future__ import annotations
 
+from vnetmig.engine.rings import Verdict
+from vnetmig.errors import StreamError
 from vnetmig.stream.guest_memory import GuestMemory
+from vnetmig.virtio.rings import check_rings
 from vnetmig.vmstate.record import Record
 
 
-def ring_verdict(record: Record, memory: GuestMemory | None) -> tuple[str, ...] | None:
-    """One text per finding, none when all is well; None: not checked, since nothing is known of the guest's memory."""
+def ring_verdict(
+    record: Record, memory: GuestMemory | None, idstr: str, *, engine: str | None = None
+) -> tuple[str, ...] | None:
+    """One text per queue that is not as it should be; None: not checked, since the rings are not known.
+
+    A queue that marks its device broken is only reported: QEMU completes such a migration. StreamError where QEMU
+    refuses.
+    """
     if memory is None:
         return None
-    from vnetmig.virtio.rings import check_rings
-
-    return tuple(str(finding) for finding in check_rings(record, memory))
+    states = check_rings(record, memory, engine)
+    unknown = [state for state in states if state.verdict == Verdict.NOT_CHECKED]
+    if states and len(unknown) == len(states):
+        return None
+    for state in states:
+        if state.fails:
+            message = state.message or "inconsistent rings"
+            raise StreamError(message, section=idstr, field=f"vq[{state.index}]", code="ring")
+    texts = [state.message for state in states if state.message is not None]
+    texts += [f"VQ {state.index}: not checked, the stream brought no page of its rings" for state in unknown]
+    return tuple(texts)

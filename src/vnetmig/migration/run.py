@@ -67,9 +67,13 @@ def serve_incoming(
     *,
     registry: Registry | None = None,
     capabilities: Iterable[str] | None = None,
+    page_size: int | None = None,
 ) -> Destination:
-    """Be the destination of one migration; returns when the source has its answer. ChannelError if it is gone."""
-    destination = Destination(engine=engine, registry=registry, capabilities=capabilities)
+    """Be the destination of one migration; returns when the source has its answer. ChannelError if it is gone.
+
+    The keywords are those of Destination; ``page_size`` is the machine's, which the stream does not tell in time.
+    """
+    destination = Destination(engine=engine, registry=registry, capabilities=capabilities, page_size=page_size)
     while data := channel.receive(CHUNK):
         destination.feed(data)
         _send(channel, destination.answer())
@@ -120,9 +124,7 @@ def send_migration(
     )
 
 
-def _drive(
-    source: Source, channel: Channel, *, confirm: bool, progress: Callable[[int], None] | None
-) -> None:
+def _drive(source: Source, channel: Channel, *, confirm: bool, progress: Callable[[int], None] | None) -> None:
     sent = 0
     while (data := source.next_bytes()) is not None:
         channel.send(data)

@@ -215,9 +215,7 @@ class Source:
         devices = []
         for number, sent in enumerate(self.sent):
             load_ns = results[number].load_ns if number < len(results) else 0
-            devices.append(
-                DeviceTimes(sent.idstr, sent.instance_id, len(sent.data), sent.save_ns, load_ns, sent.early)
-            )
+            devices.append(DeviceTimes(sent.idstr, sent.instance_id, len(sent.data), sent.save_ns, load_ns, sent.early))
         theirs = self.result.checkpoints if self.result is not None else ()
         return Timeline(
             self.mode.name,

@@ -12,11 +12,16 @@ from vnetmig.stream.payload import Decoded, Decoder, Ends
 
 
 class TimedDecoder:
-    __slots__ = ("_clock", "_inner", "_spent")
+    """``prepare`` sees the bytes before the decoder does, while the clock stands still."""
 
-    def __init__(self, inner: Decoder, clock: Callable[[], int]) -> None:
+    __slots__ = ("_clock", "_inner", "_prepare", "_spent")
+
+    def __init__(
+        self, inner: Decoder, clock: Callable[[], int], prepare: Callable[[memoryview], object] | None = None
+    ) -> None:
         self._inner = inner
         self._clock = clock
+        self._prepare = prepare
         self._spent = 0
 
     @property
@@ -28,6 +33,8 @@ class TimedDecoder:
         self._inner.wanted = value
 
     def decode(self, data: memoryview, ends: Ends, *, kind: int, offset: int, final: bool) -> Decoded | None:
+        if self._prepare is not None:
+            self._prepare(data)
         start = self._clock()
         try:
             return self._inner.decode(data, ends, kind=kind, offset=offset, final=final)

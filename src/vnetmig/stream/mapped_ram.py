@@ -111,9 +111,7 @@ class MappedRamDecoder:
         chunk = RamWords(bytes(data[:end]), 1, None, self.grammar)
         return Decoded(end, chunk, isinstance(value, EndOfSection))
 
-    def _entry(
-        self, data: memoryview, position: int, remaining: int, total: int | None, offset: int
-    ) -> Decoded:
+    def _entry(self, data: memoryview, position: int, remaining: int, total: int | None, offset: int) -> Decoded:
         blocks = self.blocks if total is None else []
         if len(blocks) == MAX_BLOCKS:
             raise StreamError("Too many RAM blocks", offset=position, expected=f"at most {MAX_BLOCKS}")
@@ -231,9 +229,7 @@ def bitmap_size(used_length: int, page_size: int) -> int:
     return (used_length // page_size + 63) // 64 * 8
 
 
-def read_pages(
-    file: bytes | memoryview, blocks: Iterable[Block], *, base: int = 0
-) -> Iterator[tuple[str, int, bytes]]:
+def read_pages(file: bytes | memoryview, blocks: Iterable[Block], *, base: int = 0) -> Iterator[tuple[str, int, bytes]]:
     """(block, address in it, content) of every present page, read at its place in ``file``.
 
     ``base`` is where byte 0 of ``file`` lies in the offsets of the headers.

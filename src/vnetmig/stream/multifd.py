@@ -241,9 +241,7 @@ class MultifdReader:
             return None, header
         _, version, flags, alloc, normal, size, number, zero, *reserved, name = _PAGES.unpack_from(data)
         if alloc > room:
-            raise _fault(
-                f"multifd: received packet with size {alloc} and expected a size of {room}", 12, "pages_alloc"
-            )
+            raise _fault(f"multifd: received packet with size {alloc} and expected a size of {room}", 12, "pages_alloc")
         if normal > alloc:
             raise _fault(
                 f"multifd: received packet with {normal} pages and expected maximum pages are {alloc}",
@@ -252,8 +250,7 @@ class MultifdReader:
             )
         if zero > alloc - normal:
             raise _fault(
-                f"multifd: received packet with {zero} zero pages and expected maximum zero pages are "
-                f"{alloc - normal}",
+                f"multifd: received packet with {zero} zero pages and expected maximum zero pages are {alloc - normal}",
                 32,
                 "zero_pages",
             )
@@ -302,15 +299,11 @@ class MultifdReader:
             return lengths, behind, behind + sum(lengths)
         # qemu: migration/multifd-zlib.c:multifd_zlib_recv_setup makes room for twice the pages
         if size > 2 * PACKET_PAGES_BYTES:
-            raise _fault(
-                "multifd: packet size received too long", 20, "next_packet_size", 2 * PACKET_PAGES_BYTES, size
-            )
+            raise _fault("multifd: packet size received too long", 20, "next_packet_size", 2 * PACKET_PAGES_BYTES, size)
         return (), start, start + size
 
 
-def _check_offsets(
-    name: bytes, offsets: tuple[int, ...], page_size: int, blocks: Mapping[str, Block]
-) -> None:
+def _check_offsets(name: bytes, offsets: tuple[int, ...], page_size: int, blocks: Mapping[str, Block]) -> None:
     text = name.split(b"\0", 1)[0].decode(NAME_ENCODING, NAME_ERRORS)
     block = blocks.get(text)
     if block is None:

@@ -177,9 +177,7 @@ def _read_page(
     return CompressedPage(block, address, raw, named), position
 
 
-def read_block_list(
-    data: bytes | memoryview, start: int, total: int, grammar: Grammar
-) -> tuple[BlockList, int]:
+def read_block_list(data: bytes | memoryview, start: int, total: int, grammar: Grammar) -> tuple[BlockList, int]:
     """The list behind a MEM_SIZE word at ``start`` (qemu: migration/ram.c:parse_ramblocks)."""
     position = start + 8
     remaining = total
@@ -193,9 +191,7 @@ def read_block_list(
     return BlockList(total, tuple(blocks)), position
 
 
-def _read_block(
-    data: bytes | memoryview, position: int, remaining: int, grammar: Grammar
-) -> tuple[Block, int]:
+def _read_block(data: bytes | memoryview, position: int, remaining: int, grammar: Grammar) -> tuple[Block, int]:
     name, position, used_length = read_block_head(data, position, remaining)
     page_size: int | None = None
     if grammar.postcopy and _page_size_follows(data, position, used_length == remaining, grammar):
@@ -253,9 +249,7 @@ def read_name(data: bytes | memoryview, position: int) -> tuple[str, int]:
     return name.decode(NAME_ENCODING, NAME_ERRORS), behind
 
 
-def _check_address(
-    offset: int, block: str, address: int, page_size: int, blocks: Mapping[str, Block]
-) -> None:
+def _check_address(offset: int, block: str, address: int, page_size: int, blocks: Mapping[str, Block]) -> None:
     entry = blocks.get(block)
     if entry is None:
         raise StreamError(

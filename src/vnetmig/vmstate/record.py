@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from vnetmig.engine import python as interpreter
 from vnetmig.engine.code import SLOT_BYTES
 from vnetmig.errors import FieldError
+from vnetmig.vmstate import openings
 from vnetmig.vmstate.description import Field as FieldItem
 from vnetmig.vmstate.description import Struct
 from vnetmig.vmstate.expression import Ref
@@ -38,6 +39,10 @@ class Spot:
     frames: tuple[int, ...]
     path: str
     wire: int
+
+
+_Step = tuple[Spot, int, "list[Node] | None", str]
+"""(spot, base of its children, its children or None for a leaf, what is left of the path)"""
 
 
 class Record:
@@ -122,12 +127,12 @@ class Record:
             return self._sum(node.children, spot.at - node.rec, spot.frames, spot.path)
         total = node.marker
         for path, base, sub in self._elements(spot):
-            total += self._opening(node, sub)
+            total += self._opening_size(node, sub)
             children = sub.children if sub is not None else node.children
             total += self._sum(children, base, (*spot.frames, base), path)
         return total
 
-    def _opening(self, node: Node, sub: Node | None) -> int:
+    def _opening_size(self, node: Node, sub: Node | None) -> int:
         """Bytes in front of an element: a list's marker, a subsection's header."""
         if sub is not None:
             return 6 + len(sub.vmsd.name.encode())
@@ -159,7 +164,7 @@ class Record:
             else:
                 for name, at, sub in self._elements(spot):
                     yield Spot(sub or node, at, (*frames, at), name, wire)
-                    wire += self._opening(node, sub)
+                    wire += self._opening_size(node, sub)
                     inner = (*frames, at)
                     children = sub.children if sub is not None else node.children
                     yield from self._walk(children, at, inner, name, wire)
@@ -177,31 +182,52 @@ class Record:
     def _find(self, path: str, whole: bool = False) -> tuple[Spot, int | None, str]:
         """(leaf spot, index in it, register path in its overlay) that ``path`` names; ``whole``: an array or
         list, without an index, is an answer too."""
+        nodes, base, rest = self.program.children, 0, path
+        frames: tuple[int, ...] = (0,)
+        for spot, below, children, left in self._steps(path, whole):
+            if children is None:
+                index, rest = _index(left)
+                return spot, index, rest.removeprefix(".")
+            nodes, base, frames, rest = children, below, spot.frames, left
+        what = "is not a value" if not rest else "is no field"
+        raise FieldError(f"'{path}' {what} of {self.program.vmsd.name}" + self._suggest(nodes, base, frames))
+
+    def _steps(self, path: str, whole: bool) -> Iterator[_Step]:
+        """One step per component of ``path``, as far as it leads."""
         nodes, base, prefix, rest = self.program.children, 0, "", path
         frames: tuple[int, ...] = (0,)
         while rest:
             found = self._step(nodes, base, frames, prefix, rest, whole)
             if found is None:
-                break
+                return
             spot, base, children, rest = found
             if children is None:
-                index, rest = _index(rest)
-                return spot, index, rest.removeprefix(".")
+                yield found
+                return
             nodes, prefix, frames, rest = children, spot.path, spot.frames, rest.removeprefix(".")
-        what = "is not a value" if not rest else "is no field"
-        raise FieldError(f"'{path}' {what} of {self.program.vmsd.name}" + self._suggest(nodes, base, frames))
+            yield spot, base, children, rest
+
+    def _opening(self, path: str) -> tuple[Node, int]:
+        """(node, place) of the subsection or list element in front of which ``path`` stands; -1: the end of a list."""
+        owner = path.rpartition(".")[0]
+        for spot, _, children, rest in self._steps(owner, False):
+            if children is not None and not rest:
+                return spot.node, spot.at
+        if not owner.endswith(".end"):
+            raise FieldError(f"'{path}' is no field of {self.program.vmsd.name}")
+        return self._compound(owner.removesuffix(".end")).node, -1
 
     def _step(
         self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str, rest: str, whole: bool
-    ) -> tuple[Spot, int, list[Node] | None, str] | None:
-        """One level down: (spot, base of its children, its children or None for a leaf, what is left of the path)."""
-        best: tuple[Spot, int, list[Node] | None, str] | None = None
+    ) -> _Step | None:
+        """One level down."""
+        best: _Step | None = None
         for node in nodes:
             if not _starts(rest, node.name) or not self._exists(node, frames):
                 continue
             path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
             spot, left = Spot(node, base + node.rec, frames, path, 0), rest[len(node.name) :]
-            found: tuple[Spot, int, list[Node] | None, str] | None = None
+            found: _Step | None = None
             if node.kind in (Kind.LEAF, Kind.VLEAF) or (whole and not left and node.kind != Kind.SUBSECTIONS):
                 found = spot, 0, None, left
             elif node.kind == Kind.STRUCT and node.name:
@@ -214,7 +240,7 @@ class Record:
                 best = found
         return best
 
-    def _step_into(self, spot: Spot, prefix: str, rest: str) -> tuple[Spot, int, list[Node] | None, str] | None:
+    def _step_into(self, spot: Spot, prefix: str, rest: str) -> _Step | None:
         full = f"{prefix}.{rest}" if prefix else rest
         for element, at, sub in self._elements(spot):
             if _starts(full, element) and (sub is not None or full[len(element) : len(element) + 1] != "["):
@@ -231,6 +257,9 @@ class Record:
         return f"; there is: {', '.join(names[:40])}" if names else ""
 
     def __getitem__(self, path: str) -> Value:
+        part = path.rpartition(".")[2]
+        if part.startswith(openings.SIGN):
+            return openings.read(self.data, *self._opening(path), part, path)
         spot, index, rest = self._find(path)
         at, count = self.values_in(spot)
         return self._get(spot.node, path, at, count, index, rest)
@@ -261,12 +290,19 @@ class Record:
 
     def __contains__(self, path: str) -> bool:
         try:
-            self._find(path)
+            if openings.SIGN in path:
+                self[path]
+            else:
+                self._find(path)
         except FieldError:
             return False
         return True
 
     def __setitem__(self, path: str, value: Value) -> None:
+        part = path.rpartition(".")[2]
+        if part.startswith(openings.SIGN):
+            openings.write(self.data, *self._opening(path), part, path, value)
+            return
         spot, index, rest = self._find(path)
         node, kind = spot.node, _type(spot.node)
         at, count = self.values_in(spot)

@@ -18,9 +18,14 @@ from vnetmig.stream.xbzrle import xbzrle_apply
 
 @dataclass(slots=True)
 class RamImage:
-    """``blocks`` by name, in the stream's order; ``pages`` by block and address: only what was sent."""
+    """``blocks`` by name, in the stream's order; ``pages`` by block and address: only what was sent.
+
+    ``page_size`` is that of the words; ``page_sizes`` has the blocks of a mapped-ram file, which say
+    theirs one by one.
+    """
 
     page_size: int = PAGE_SIZE
+    page_sizes: dict[str, int] = field(default_factory=dict)
     blocks: dict[str, Block] = field(default_factory=dict)
     pages: dict[str, dict[int, bytes]] = field(default_factory=dict)
     _zero: bytes = field(default=bytes(PAGE_SIZE), init=False)
@@ -73,9 +78,23 @@ class RamImage:
         pages = self.pages.get(block)
         return None if pages is None else pages.get(address)
 
+    def read(self, block: str, address: int, length: int) -> bytes | None:
+        """``length`` bytes at ``address`` of ``block``; None when any of them was not sent."""
+        size = self.page_sizes.get(block, self.page_size)
+        parts: list[bytes] = []
+        at = address
+        while at < address + length:
+            page = self.page(block, at - at % size)
+            if page is None or len(page) != size:
+                return None
+            start = at % size
+            parts.append(page[start : start + address + length - at])
+            at += len(parts[-1])
+        return b"".join(parts)
+
     def _apply_mapped(self, piece: MappedPages) -> None:
         # Absent pages are zero pages here, not unknown ones: the file has a place for every page.
-        size = piece.page_size
+        size = self.page_sizes[piece.block] = piece.page_size
         zero = self._filled(0, size)
         present = dict(piece.pages())
         for address in range(piece.address, piece.address + piece.size - size + 1, size):

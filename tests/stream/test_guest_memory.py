@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from ram_arrival import whole
 from ram_captures import chunks_of, ram_start, stream_of
 
-from vnetmig.document.guest_memory import MAX_READ, GuestMemory, load_memory, pc_extents
-from vnetmig.document.ram_image import RamImage
+from vnetmig.stream.guest_memory import MAX_READ, GuestMemory, load_memory, pc_extents
+from vnetmig.stream.ram_image import RamImage
 from vnetmig.errors import StreamError
 from vnetmig.stream.mapped_pieces import MappedEntry, MappedPages
 from vnetmig.stream.mapped_ram import MappedRamDecoder
@@ -271,6 +271,14 @@ def test_target_pages_of_another_size(size: int) -> None:
     content = memory.read(0, known)
     assert content == data[:known]
     assert memory.read(32768 - size, 1) is None
+
+
+def test_a_page_of_the_wrong_length_is_not_known() -> None:
+    assert GuestMemory(lambda gpa: b"short", "a source of one's own").read(0, 8) is None
+    image = RamImage()
+    image.apply(LIST)
+    image.apply_pages([("ram0", 0, b"short")])
+    assert GuestMemory.from_image(image).read(0, 8) is None
 
 
 def test_pages_of_a_multifd_channel() -> None:
