@@ -11,7 +11,7 @@ import pytest
 
 import vnetmig
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(vnetmig.__path__, "vnetmig.")
@@ -19,9 +19,10 @@ MODULES = sorted(
 )
 
 
-def test_tutorial() -> None:
-    result = doctest.testfile(str(DOCS / "tutorial.md"), module_relative=False)
-    assert result.attempted > 20
+@pytest.mark.parametrize(("page", "examples"), [("README.md", 6), ("docs/tutorial.md", 20)])
+def test_page(page: str, examples: int) -> None:
+    result = doctest.testfile(str(ROOT / page), module_relative=False)
+    assert result.attempted >= examples
     assert result.failed == 0
 
 

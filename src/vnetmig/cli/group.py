@@ -92,7 +92,8 @@ class VerbGroup(click.Group):
         **extra: Any,
     ) -> Any:
         def run() -> Any:
-            return super(VerbGroup, self).main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+            extra["windows_expand_args"] = windows_expand_args
+            return super(VerbGroup, self).main(args, prog_name, complete_var, standalone_mode=False, **extra)
 
         if not standalone_mode:
             return run()
@@ -139,7 +140,7 @@ def _say(text: str) -> None:
 def _escaped(error: object) -> str:
     from vnetmig.report.escape import safe
 
-    return safe(error)
+    return "\n".join(map(safe, str(error).split("\n")))
 
 
 def _os_words(error: OSError) -> str:

@@ -5,21 +5,24 @@ Knows addresses and what to print; loading is the migration layer's.
 
 from __future__ import annotations
 
-from vnetmig.channel.address import parse_address
-from vnetmig.channel.interface import Channel
+import click
+
+from vnetmig.channel.address import TcpAddress, UnixAddress, parse_address
 from vnetmig.channel.opening import accept, listen
-from vnetmig.channel.address import TcpAddress, UnixAddress
 from vnetmig.cli.group import DIFFERENCES
 from vnetmig.cli.output import note, write_blocks, write_json
 from vnetmig.cli.two_processes import LISTENING
-from vnetmig.migration.destination import Destination
+from vnetmig.errors import ChannelError
 from vnetmig.migration.run import serve_incoming
 from vnetmig.report.incoming import incoming_blocks, incoming_json
 
 
 def serve(address: str, engine: str | None, *, as_json: bool) -> int:
     """Take one migration at ``address``; the exit code says whether it was loaded."""
-    where = parse_address(address)
+    try:
+        where = parse_address(address)
+    except ChannelError as error:
+        raise click.UsageError(str(error)) from error
     if isinstance(where, UnixAddress | TcpAddress):
         with listen(where) as listener:
             note(f"{LISTENING}{listener.address}")

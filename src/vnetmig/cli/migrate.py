@@ -62,9 +62,7 @@ def command(
     from vnetmig.report.migration import complete, outcome_blocks, outcome_json, trace_lines
 
     running = describe() if engine is None else f"engine: {get(engine).NAME}"
-    outcomes = migrate_all(
-        stream, MODES if mode == "all" else (mode,), runs, channel, memory=memory, engine=engine
-    )
+    outcomes = migrate_all(stream, MODES if mode == "all" else (mode,), runs, channel, memory=memory, engine=engine)
     if trace is not None:
         with open(trace, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(line + "\n" for line in trace_lines(outcomes))

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from vnetmig.cli.output import progress
 from vnetmig.cli.source import open_input
 from vnetmig.cli.two_processes import migrate_once
-from vnetmig.stream.guest_memory import load_memory
 from vnetmig.document.load import load
 from vnetmig.document.sample import sample, sample_memory
 from vnetmig.migration.machine import Machine
 from vnetmig.migration.run import MigrationOutcome
+from vnetmig.stream.guest_memory import load_memory
 
 
 def migrate_all(

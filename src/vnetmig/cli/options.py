@@ -30,6 +30,6 @@ def memory(function: F) -> F:
 
 
 def engine(function: F) -> F:
-    return click.option(
-        "--engine", metavar="NAME", help="c or python; by default the one that --version shows."
-    )(function)
+    return click.option("--engine", metavar="NAME", help="c or python; by default the one that --version shows.")(
+        function
+    )

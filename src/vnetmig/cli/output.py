@@ -63,7 +63,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def progress(what: str, least: int = PROGRESS_FROM) -> Iterator[Callable[[int, int], None]]:
-    """A function (done, total) that draws a bar on stderr, when that is a terminal and ``total`` is at least ``least``."""
+    """A function (done, total) that draws a bar on stderr, if that is a terminal and ``total`` at least ``least``."""
     bar: Any = None
     task: Any = None
 

@@ -74,7 +74,9 @@ def fields_table(title: str, device: str, leaves: Iterable[Leaf], *, everything:
     rows = _rows(device, leaves) if everything else _elided(device, leaves, elided)
     table.rows.extend(rows)
     if elided[0]:
-        table.notes.append(f"{elided[1]} fields in {elided[0]} runs of zero elements are shown as one line each (--all)")
+        table.notes.append(
+            f"{elided[1]} fields in {elided[0]} runs of zero elements are shown as one line each (--all)"
+        )
     return table
 
 

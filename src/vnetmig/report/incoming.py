@@ -16,7 +16,9 @@ from vnetmig.report.json import Json, error_json
 def incoming_blocks(destination: Destination) -> Iterator[Block]:
     result = destination.result
     if destination.error is not None:
-        yield Facts("refused: the source keeps its devices", [("", line) for line in str(destination.error).split("\n")])
+        yield Facts(
+            "refused: the source keeps its devices", [("", line) for line in str(destination.error).split("\n")]
+        )
         return
     if result is None:
         yield Note("nothing came")

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from vnetmig.errors import StreamError
 from vnetmig.vmstate.value import Value
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json] | Iterator[Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Iterator[Json] | None"
 """An iterator is a list that is made while it is written."""
 
 _INDENT = "  "

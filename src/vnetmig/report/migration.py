@@ -122,9 +122,7 @@ def _decimal(value: float) -> str:
 
 
 def _early(timelines: Mapping[str, Sequence[Timeline]]) -> Table:
-    table = Table(
-        "before the stop, while the guest runs (microseconds)", columns("device", "mode", ">n", *_STATISTICS)
-    )
+    table = Table("before the stop, while the guest runs (microseconds)", columns("device", "mode", ">n", *_STATISTICS))
     for mode, runs in timelines.items():
         save, load = statistics_of(runs, "save", early=True), statistics_of(runs, "load", early=True)
         for name, found in load.items():
@@ -179,7 +177,8 @@ def _verdicts(outcomes: Outcomes) -> Facts:
         for outcome in runs:
             facts.pairs += [("", str(difference)) for difference in outcome.differences]
             if outcome.error is not None and not outcome.differences:
-                facts.pairs.append(("", f"{outcome.error} (owner: {outcome.owner})"))
+                facts.pairs += [("", line) for line in outcome.error.split("\n")]
+                facts.pairs.append(("", f"the machine now belongs to: {outcome.owner}"))
         facts.pairs += [("rings", line) for line in ring_lines(runs)]
     return facts
 
@@ -195,7 +194,7 @@ def ring_lines(runs: Sequence[MigrationOutcome]) -> list[str]:
                 said.update((f"{section.idstr}: {line}", None) for line in section.rings)
     if not checked:
         return ["not checked: the stream brings no page of them (--memory FILE)"]
-    return list(said) or [f"consistent: {', '.join(checked)}"]
+    return list(said) or [f"consistent in all {len(checked)} devices that have some"]
 
 
 # The same as JSON.

@@ -34,9 +34,7 @@ NO_VECTOR = 0xFFFF
 
 def bits(table: dict[int, str], value: int) -> Names:
     """Names of the set bits; a bit without a name as its number."""
-    return tuple(
-        table.get(1 << bit, f"bit {bit}") for bit in range(value.bit_length()) if value >> bit & 1
-    )
+    return tuple(table.get(1 << bit, f"bit {bit}") for bit in range(value.bit_length()) if value >> bit & 1)
 
 
 def _bits(table: dict[int, str]) -> Namer:

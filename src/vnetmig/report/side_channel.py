@@ -72,9 +72,7 @@ def channel_blocks(channel: SideChannel) -> Iterator[Block]:
     facts.pairs.append(("pages", f"{sum(p.normal for p in pages)} normal, {sum(p.zero for p in pages)} zero"))
     facts.pairs.append(("compression", ", ".join(sorted({p.compression.name for p in pages})) or "-"))
     yield facts
-    table = Table(
-        "packets", columns(">offset", ">bytes", ">number", "flags", ">normal", ">zero", ">payload", "block")
-    )
+    table = Table("packets", columns(">offset", ">bytes", ">number", "flags", ">normal", ">zero", ">payload", "block"))
     for entry in channel.packets:
         table.rows.append((f"{entry.offset:#x}", str(entry.size), *_row(entry)))
     yield table

@@ -128,7 +128,7 @@ def wrapper_json(wrapper: Wrapper) -> Json:
 
 
 def command_json(command: Command) -> Json:
-    payload = {
+    payload: dict[str, Json] = {
         key: [list(item) for item in value] if isinstance(value, tuple) else value
         for key, value in asdict(command.payload).items()
     }

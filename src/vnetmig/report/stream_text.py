@@ -98,9 +98,7 @@ def _sections(stream: Stream) -> Table:
 
 
 def _nets(stream: Stream) -> Table:
-    table = Table(
-        "network devices", columns("mac", "status", ">pairs", ">of", ">queues", ">features", "idstr")
-    )
+    table = Table("network devices", columns("mac", "status", ">pairs", ">of", ">queues", ">features", "idstr"))
     for net in stream.nets():
         count = net["num_queues"]
         table.rows.append(

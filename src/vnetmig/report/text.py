@@ -96,9 +96,7 @@ def _rich_table(table: Table) -> Iterator[RenderableType]:
         yield Text(safe(table.title), style="bold")
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
-        grid.add_column(
-            column.name, justify="right" if column.right else "left", no_wrap=column.right, overflow="fold"
-        )
+        grid.add_column(column.name, justify="right" if column.right else "left", no_wrap=column.right, overflow="fold")
     for row in table.rows:
         grid.add_row(*(Text(safe(cell)) for cell in row))
     yield grid
