@@ -1,17 +1,14 @@
 /*
  * copy.c - bytes of the wire into bytes of a record and back: the same copy, since exchanging the order of an
- * integer's bytes is its own inverse. One loop per run over all passes; on a processor that can shuffle 16 bytes at
- * once, windows instead, which a program's owner has made beforehand (vnm_make_windows).
+ * integer's bytes is its own inverse. A run is one loop over all passes; with windows (windows.c) it is quicker.
  */
 #include "interp.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define VNM_HAVE_SHUFFLE 1
-#include <tmmintrin.h>
-#endif
-
 /* Bytes of one block of passes: what is read and what is written stay in the first-level cache together. */
 #define BLOCK_BYTES 8192u
+
+/* Up to so many neighbours are gone through one by one. */
+#define FEW 4u
 
 static bool run_kind_valid(uint32_t kind)
 {
@@ -19,17 +16,10 @@ static bool run_kind_valid(uint32_t kind)
     return width == 1 || width == 2 || width == 4 || width == 8;
 }
 
-static inline bool needs_swap(uint32_t kind)
+bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op)
 {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return (kind & VNM_LITTLE) != 0;
-#else
-    return (kind & VNM_LITTLE) == 0 && kind != 1;
-#endif
-}
-
-static bool runs_valid(const struct vnm_program *p, const struct vnm_op *op)
-{
+    if (vnm_has_windows(p, op))
+        return true;
     if (!vnm_inside(op->a, op->b, p->n_runs))
         return false;
     uint64_t total = 0;
@@ -83,9 +73,15 @@ static inline void move(const uint8_t *restrict in, uint8_t *restrict out, size_
 static void copy_neighbours(uint32_t kind, const uint8_t *restrict in, uint8_t *restrict out, size_t n)
 {
     uint32_t width = kind & ~VNM_LITTLE;
-    if (!needs_swap(kind))
+    if (!vnm_needs_swap(kind)) {
         memcpy(out, in, n * width);
-    else if (width == 2)
+        return;
+    }
+    size_t done = vnm_swap_blocks(width, in, out, n * width);
+    in += done;
+    out += done;
+    n -= done / width;
+    if (width == 2)
         swap16(in, out, n, 2);
     else if (width == 4)
         swap32(in, out, n, 4);
@@ -93,13 +89,13 @@ static void copy_neighbours(uint32_t kind, const uint8_t *restrict in, uint8_t *
         swap64(in, out, n, 8);
 }
 
-/* One run in each of n passes that are `step` bytes apart: the kind is looked at once, not n times. */
+/* One run in each of n passes that are `step` bytes apart: what it is, is asked once and not n times. */
 static void copy_strided(const struct vnm_run *run, const uint8_t *restrict in, uint8_t *restrict out, size_t n,
                          size_t step)
 {
     uint32_t width = run->kind & ~VNM_LITTLE;
     size_t bytes = (size_t)width * run->count;
-    if (!needs_swap(run->kind)) {
+    if (!vnm_needs_swap(run->kind)) {
         if (bytes == 1)
             move(in, out, n, step, 1);
         else if (bytes == 2)
@@ -108,15 +104,18 @@ static void copy_strided(const struct vnm_run *run, const uint8_t *restrict in, 
             move(in, out, n, step, 4);
         else
             move(in, out, n, step, bytes);
-    } else if (run->count > 1) {
+    } else if (run->count > FEW) {
         for (size_t i = 0; i < n; i++)
             copy_neighbours(run->kind, in + i * step, out + i * step, run->count);
-    } else if (width == 2) {
-        swap16(in, out, n, step);
-    } else if (width == 4) {
-        swap32(in, out, n, step);
     } else {
-        swap64(in, out, n, step);
+        for (size_t at = 0; at < bytes; at += width) {
+            if (width == 2)
+                swap16(in + at, out + at, n, step);
+            else if (width == 4)
+                swap32(in + at, out + at, n, step);
+            else
+                swap64(in + at, out + at, n, step);
+        }
     }
 }
 
@@ -137,31 +136,18 @@ static void copy_passes(const struct vnm_run *first, const struct vnm_run *end, 
     }
 }
 
-/*
- * Windows. Each takes 16 bytes, puts them in another order and writes 16 bytes; it covers as many whole integers as
- * fit, and what it writes behind them is written again by the next. Where fewer than 16 bytes are left, a copy of them
- * is shuffled instead. No value of a window can read or write outside of the pass bytes at hand.
- */
-
-uint32_t vnm_make_windows(const struct vnm_program *p, uint32_t *first, struct vnm_window *windows, uint32_t capacity)
+void vnm_copy_runs(const struct vnm_program *p, const struct vnm_op *op, uint64_t repeat, const uint8_t *in,
+                   uint8_t *out)
 {
-    uint32_t made = 0;
-    for (uint32_t pc = 0; pc < p->n_ops; pc++) {
-        const struct vnm_op *op = &p->ops[pc];
-        first[pc] = made;
-        if ((op->kind != VNM_OP_SPAN && op->kind != VNM_OP_VSPAN) || op->b < 2 || !runs_valid(p, op))
-            continue;
-        struct vnm_window open = {.at = 0}, last = {.at = 0};
-        uint32_t filled = 0, at = 0;
-        for (const struct vnm_run *run = &p->runs[op->a]; run < &p->runs[op->a + op->b]; run++) {
-            uint32_t width = run->kind & ~VNM_LITTLE;
-            for (uint32_t i = 0; i < run->count; i++) {
-                if (filled + width > 16) {
-                    add_window(&open, ...);
-                }
-            }
-        }
+    if (repeat == 0 || op->c == 0)
+        return;
+    if (vnm_has_windows(p, op)) {
+        vnm_copy_windows(p, op, (size_t)repeat, in, out);
+        return;
     }
-    first[p->n_ops] = made;
-    return made;
+    const struct vnm_run *first = &p->runs[op->a];
+    if (op->b == 1)
+        copy_neighbours(first->kind, in, out, (size_t)repeat * first->count);
+    else
+        copy_passes(first, first + op->b, (size_t)repeat, op->c, in, out);
 }

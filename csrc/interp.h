@@ -75,7 +75,19 @@ static inline bool vnm_inside(uint64_t offset, uint64_t size, uint64_t length)
     return offset <= length && size <= length - offset;
 }
 
-/* One op's tables are inside the program's tables: checked before an op uses them. */
+static inline bool vnm_needs_swap(uint32_t kind)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return (kind & VNM_LITTLE) != 0;
+#else
+    return (kind & VNM_LITTLE) == 0 && kind != 1;
+#endif
+}
+
+/*
+ * One op's runs are inside the program's table and fill its pass: checked before an op uses them. An op with windows
+ * does not use its runs.
+ */
 bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op);
 
 /*
@@ -84,5 +96,15 @@ bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op);
  */
 void vnm_copy_runs(const struct vnm_program *p, const struct vnm_op *op, uint64_t repeat, const uint8_t *in,
                    uint8_t *out);
+
+/* Are there windows for the runs of `op`, and can this processor use them? */
+bool vnm_has_windows(const struct vnm_program *p, const struct vnm_op *op);
+
+/* vnm_copy_runs by windows, for an op that has them. */
+void vnm_copy_windows(const struct vnm_program *p, const struct vnm_op *op, size_t repeat, const uint8_t *in,
+                      uint8_t *out);
+
+/* Exchange the byte order of integers of 2, 4 or 8 bytes, 16 bytes at a time. Returns how many bytes it did. */
+size_t vnm_swap_blocks(uint32_t width, const uint8_t *in, uint8_t *out, size_t size);
 
 #endif

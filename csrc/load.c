@@ -328,3 +328,11 @@ uint32_t vnm_load(const struct vnm_program *program, const uint8_t *input, uint6
     result->used = l.used;
     return code;
 }
+
+uint64_t vnm_load_bound(const struct vnm_bound *bound)
+{
+    struct vnm_result result;
+    uint32_t code = vnm_load(bound->program, bound->source, bound->source_length, bound->target,
+                             bound->target_capacity, &result);
+    return code == VNM_OK ? result.used : 0;
+}

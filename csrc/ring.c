@@ -9,7 +9,7 @@
 #define ENTRY_BYTES 2u
 #define SPLIT_DESC_BYTES 16u
 
-/* A packed descriptor: addr, len, id, flags (virtio 1.3, 2.8.13). */
+/* A packed descriptor: addr, len, id, flags (virtio 1.3, 2.8: struct pvirtq_desc). */
 #define PACKED_DESC_BYTES 16u
 #define PACKED_ID_OFFSET 12u
 #define PACKED_FLAGS_OFFSET 14u

@@ -279,11 +279,19 @@ uint32_t vnm_save(const struct vnm_program *program, const uint8_t *record, uint
         code = stop(&w, VNM_BAD_RECORD, 0);
     if (code == VNM_OK)
         code = save_body(&w, 0, program->n_ops);
+    result->used = w.position;
     if (code != VNM_OK)
         return code;
     result->position = w.position;
-    result->used = w.position;
     if (w.position > w.capacity)
         return vnm_fail(&w.s, VNM_NO_ROOM, 0, w.position, w.position, w.capacity);
     return VNM_OK;
+}
+
+uint64_t vnm_save_bound(const struct vnm_bound *bound)
+{
+    struct vnm_result result;
+    uint32_t code = vnm_save(bound->program, bound->source, bound->source_length, bound->target,
+                             bound->target_capacity, &result);
+    return code == VNM_OK ? result.used : 0;
 }

@@ -26,7 +26,7 @@ extern "C" {
 
 /* CDEF BEGIN */
 
-#define VNM_ABI_VERSION 1
+#define VNM_ABI_VERSION 2
 #define VNM_DEPTH 16
 #define VNM_STACK 16
 
@@ -79,6 +79,12 @@ struct vnm_sub {
     uint32_t name_offset, name_length, first_op, record_bytes, version, minimum_version, unused0, unused1;
 };
 
+/* A shortcut through the runs of an op: `blocks` times 16 bytes from `at` on, each put in the order of `mask`. */
+struct vnm_window {
+    uint32_t at, blocks;
+    uint8_t mask[16];
+};
+
 /* A program: const tables, owned by the caller, never changed. */
 struct vnm_program {
     const struct vnm_op *ops;
@@ -87,9 +93,11 @@ struct vnm_program {
     const uint64_t *consts;
     const struct vnm_sub *subs;
     const uint8_t *names;
+    const struct vnm_window *windows; /* n_windows of them; may be none */
+    const uint32_t *first_window;     /* n_ops + 1 numbers: those of op i are [first_window[i], first_window[i + 1]) */
     uint32_t n_ops, n_runs, n_insns, n_consts, n_subs, n_names;
     uint32_t record_bytes; /* fixed part of the root record */
-    uint32_t unused0;
+    uint32_t n_windows;
 };
 
 /* Where and why a run stopped. frame_op/frame_index: every open array, list or subsection. */
@@ -109,6 +117,15 @@ struct vnm_result {
 uint32_t vnm_abi_version(void);
 
 /*
+ * vnm_make_windows - work out the windows of a program, to be put into it: they change speed, never bytes.
+ *
+ * Needs ops and runs only. `first_window` has room for n_ops + 1 numbers. Returns how many windows there are: at most
+ * three per run of each op. When that is more than `capacity`, what was written must not be used.
+ */
+uint32_t vnm_make_windows(const struct vnm_program *program, uint32_t *first_window, struct vnm_window *windows,
+                          uint32_t capacity);
+
+/*
  * vnm_load - run `program` over `input`, filling `record`.
  *
  * record[0 .. record_bytes) is the fixed part, the rest up to record_capacity is arena. The whole
@@ -126,6 +143,19 @@ uint32_t vnm_load(const struct vnm_program *program, const uint8_t *input, uint6
  */
 uint32_t vnm_save(const struct vnm_program *program, const uint8_t *record, uint64_t record_length,
                   uint8_t *output, uint64_t output_capacity, struct vnm_result *result);
+
+/* A load or a save with everything given once that stays the same from call to call. */
+struct vnm_bound {
+    const struct vnm_program *program;
+    const uint8_t *source; /* save: the record; load: the input */
+    uint64_t source_length;
+    uint8_t *target; /* save: the output; load: the record */
+    uint64_t target_capacity;
+};
+
+/* vnm_save, vnm_load of `bound`. Return the bytes of target in use, or 0 if it failed: the plain call then tells why. */
+uint64_t vnm_save_bound(const struct vnm_bound *bound);
+uint64_t vnm_load_bound(const struct vnm_bound *bound);
 
 /*
  * Virtqueue rings in guest memory: the index check that QEMU makes when it loads a virtio device.

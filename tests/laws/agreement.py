@@ -19,7 +19,7 @@ def agree(program: Program, data: bytes, room: int | None = None) -> Result:
 
     A fine load must give back exactly the bytes that it took. Returns the common result.
     """
-    size = program.flat.record_bytes + 65536 if room is None else room
+    size = program.flat.record_bytes + 4096 if room is None else room
     while True:
         answers = []
         for name in engines():

@@ -97,10 +97,8 @@ def test_an_iterative_capture_comes_again_byte_for_byte(capture: Path) -> None:
     assert sent_by(Source(machine, "iterative")) == stream_of(capture)
 
 
-def test_sections_of_one_iterative_migration(captures: list[Path]) -> None:
-    folder = next((f for f in captures if f.name == "rfc-user-1q"), None)
-    if folder is None:
-        pytest.skip("no rfc-user-1q among the captures")
+def test_sections_of_one_iterative_migration() -> None:
+    folder = STREAMS / "rfc-user-1q"
     idstr = "0000:00:02.0/virtio-net-iterative"
 
     def sections(stream: bytes) -> list[tuple[int, int, bytes]]:
@@ -113,15 +111,15 @@ def test_sections_of_one_iterative_migration(captures: list[Path]) -> None:
                     found.append((event.type, event.section_id, b""))
             if inside:
                 found[-1] = (*found[-1][:2], found[-1][2] + event.encode())
+                inside = not isinstance(event, SectionFooter)
         return found
 
     ours = sections(sent_by(Source(machine_of(folder), "iterative")))
-    assert [len(data) for _, _, data in ours]== [47 + 8 + 46190 + 8 + 5, 18, 18]
+    assert ours == sections(stream_of(folder))
     assert [kind for kind, _, _ in ours] == [framing.SECTION_START, framing.SECTION_PART, framing.SECTION_END]
-    theirs = sections(stream_of(folder))
-    assert [section[:2] for section in ours] == [section[:2] for section in theirs]
-    assert [a[2][:47] for a in ours] == [a[2][:47] for a in theirs]
-    assert ours == theirs
+    header, state = 1 + 4 + 1 + len(idstr) + 4 + 4, 46190
+    assert (len(idstr), header) == (33, 47)
+    assert [len(data) for _, _, data in ours] == [header + 8 + state + 8 + 5, 18, 18]
 
 
 @pytest.mark.parametrize("mode", list(MODES))

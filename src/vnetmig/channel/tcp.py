@@ -15,13 +15,9 @@ def connect_tcp(address: TcpAddress, timeout: float | None = DEFAULT_TIMEOUT) ->
     error: ChannelError | None = None
     for family, target in _resolved(address, passive=False):
         try:
-            channel = connected(family, target, str(address), timeout)
+            return connected(family, target, str(address), timeout)
         except ChannelError as failed:
             error = failed
-            continue
-        # Small messages answer each other at switchover: waiting to fill a segment would count as downtime.
-        channel._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return channel
     raise error or ChannelError(f"address resolution failed for {address.host}:{address.port}: no address")
 
 

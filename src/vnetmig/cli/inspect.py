@@ -55,4 +55,4 @@ def command(
     context.meta[PRINTED] = as_json
     if device is not None:
         return show_device(document, device, everything=everything, as_json=as_json)
-    return show_stream(document, everything=everything, as_json=as_json)
+    return show_stream(document, rings=memory is not None, everything=everything, as_json=as_json)

@@ -24,11 +24,11 @@ def load_partial(source: Input, memory: str | None, engine: str | None) -> Strea
         return load(source, memory=memory, partial=True, engine=engine, progress=report)
 
 
-def show_stream(stream: Stream, *, everything: bool, as_json: bool) -> int:
+def show_stream(stream: Stream, *, rings: bool, everything: bool, as_json: bool) -> int:
     if as_json:
         from vnetmig.report.stream_json import stream_json
 
-        write_json(stream_json(stream))
+        write_json(stream_json(stream, rings=rings))
     else:
         from vnetmig.report.device_text import partial_blocks
         from vnetmig.report.stream_text import broken_note, stream_blocks
@@ -52,7 +52,7 @@ def show_device(stream: Stream, name: str, *, everything: bool, as_json: bool) -
         from vnetmig.report.json import error_json
         from vnetmig.report.stream_json import section_json
 
-        made = section_json(stream, view.section, coverage(view.section))
+        made = section_json(stream, view.section, coverage(view.section), rings=True)
         write_json({**made, "error": None if stream.error is None else error_json(stream.error)})
     else:
         from vnetmig.report.device_text import device_blocks

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from vnetmig.engine import python as _python
-from vnetmig.engine.code import Flat, Result
+from vnetmig.engine.code import Bound, Flat, Result
 from vnetmig.engine.rings import Region, RingAnswer, RingQueue
 from vnetmig.errors import EngineError
 
@@ -22,10 +22,19 @@ class Engine(Protocol):
     """What an engine offers. Both give the same answer to every input, valid or not."""
 
     NAME: str
+    CALLS_COST: bool
 
     def load(self, flat: Flat, data: bytes | bytearray | memoryview, record: bytearray) -> Result: ...
 
     def save(self, flat: Flat, record: bytes | bytearray | memoryview) -> tuple[Result, bytes]: ...
+
+    def save_into(
+        self, flat: Flat, record: bytes | bytearray | memoryview, output: bytearray | memoryview
+    ) -> Result: ...
+
+    def bind_load(self, flat: Flat, data: bytes | bytearray, record: bytearray) -> Bound: ...
+
+    def bind_save(self, flat: Flat, record: bytearray, output: bytearray) -> Bound: ...
 
     def rings(
         self,

@@ -12,8 +12,10 @@ native u32 in a record: (arena offset, count) for arrays, (offset of the first n
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 
 class Op(IntEnum):
@@ -154,3 +156,8 @@ class Result:
     expected: int = 0
     got: int = 0
     frames: tuple[tuple[int, int], ...] = ()
+
+
+Bound = tuple[Callable[[Any], int], Any, Any]
+"""(run, argument, keep): ``run(argument)`` does again what was bound and returns the bytes of the target in use, 0 if it
+failed; the memory it uses lives as long as ``keep``."""

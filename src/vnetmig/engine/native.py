@@ -9,24 +9,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from vnetmig.engine._ffi import ffi, lib
-from vnetmig.engine.code import Code, Flat, Result
+from vnetmig.engine.code import Bound, Code, Flat, Op, Result
 from vnetmig.engine.rings import (
     BAD_REGIONS,
     MAX_QUEUES,
-    REGION,
     STATE,
     TOO_MANY,
     Region,
     RingAnswer,
     RingQueue,
     pack_queues,
+    pack_regions,
 )
 
 NAME = "c"
+CALLS_COST = True  #: crossing into C costs more than a small save: binding pays
 _OUTPUT_BYTES = 4096
+_OUTPUT_KEPT = 1 << 22
+_NO_ROOM = int(Code.NO_ROOM)
 
 if lib.vnm_abi_version() != lib.VNM_ABI_VERSION:
     raise ImportError(f"C engine has ABI {lib.vnm_abi_version()}, this package needs {lib.VNM_ABI_VERSION}: rebuild it")
+
+_from_buffer = ffi.from_buffer
+_load, _save = lib.vnm_load, lib.vnm_save
+_new_memory = ffi.new_allocator(should_clear_after_alloc=False)
 
 
 class _Program:
@@ -54,6 +61,30 @@ class _Program:
         self.struct.n_names = len(flat.names)
         self.struct.record_bytes = flat.record_bytes
         self.output_bytes = _OUTPUT_BYTES
+        self._outputs: list[Any] = []
+        self._make_windows(flat)
+
+    def _make_windows(self, flat: Flat) -> None:
+        room = 3 * sum(op.b for op in flat.ops if op.kind in (Op.SPAN, Op.VSPAN) and op.b <= len(flat.runs))
+        first = ffi.new("uint32_t[]", len(flat.ops) + 1)
+        windows = ffi.new("struct vnm_window[]", max(room, 1))
+        made = lib.vnm_make_windows(self.struct, first, windows, room)
+        if made <= room:
+            self._keep += [first, windows]
+            self.struct.first_window, self.struct.windows, self.struct.n_windows = first, windows, made
+
+    def take_output(self) -> Any:
+        """Memory for the output of one call."""
+        try:
+            output = self._outputs.pop()
+        except IndexError:
+            return _new_memory("char[]", self.output_bytes)
+        return output if len(output) >= self.output_bytes else _new_memory("char[]", self.output_bytes)
+
+    def give_output(self, output: Any) -> None:
+        """Keep it for the next call: touching new memory costs more than filling it."""
+        if not self._outputs and len(output) <= _OUTPUT_KEPT:
+            self._outputs.append(output)
 
 
 def _prepared(flat: Flat) -> _Program:
@@ -63,43 +94,88 @@ def _prepared(flat: Flat) -> _Program:
     return program  # type: ignore[return-value]
 
 
-def _answer(result: Any) -> Result:
-    depth = 0 if result.code == Code.OK else result.depth
+# Results that no call is using. Taking one is a single step, so that threads do not share it.
+_results: list[Any] = []
+
+
+def _result() -> Any:
+    try:
+        return _results.pop()
+    except IndexError:
+        return ffi.new("struct vnm_result *")
+
+
+def _failure(result: Any) -> Result:
     return Result(
         result.code,
-        result.op if result.code else 0,
+        result.op,
         result.position,
         result.used,
-        result.expected if result.code else 0,
-        result.got if result.code else 0,
-        tuple((result.frame_op[i], result.frame_index[i]) for i in range(depth)),
+        result.expected,
+        result.got,
+        tuple((result.frame_op[i], result.frame_index[i]) for i in range(result.depth)),
     )
 
 
 def load(flat: Flat, data: bytes | bytearray | memoryview, record: bytearray) -> Result:
     """Run ``flat`` over ``data``, filling ``record`` (fixed part, then arena). See csrc/vnetmig.h:vnm_load."""
-    result = ffi.new("struct vnm_result *")
-    source = ffi.from_buffer("uint8_t[]", data)
-    target = ffi.from_buffer("uint8_t[]", record, require_writable=True)
-    lib.vnm_load(_prepared(flat).struct, source, len(source), target, len(target), result)
-    return _answer(result)
+    result = _result()
+    source = data if type(data) is bytes else _from_buffer(data)
+    target = _from_buffer(record)
+    code = _load(_prepared(flat).struct, source, len(source), target, len(record), result)
+    answer = _failure(result) if code else Result(0, 0, result.position, result.used)
+    _results.append(result)
+    return answer
 
 
 def save(flat: Flat, record: bytes | bytearray | memoryview) -> tuple[Result, bytes]:
     """The stream bytes of ``record`` (b"" on failure). See csrc/vnetmig.h:vnm_save."""
     program = _prepared(flat)
-    result = ffi.new("struct vnm_result *")
-    source = ffi.from_buffer("uint8_t[]", record)
-    while True:
-        room = program.output_bytes
-        output = ffi.new("uint8_t[]", room)
-        code = lib.vnm_save(program.struct, source, len(source), output, room, result)
-        if code != Code.NO_ROOM:
-            break
-        program.output_bytes = result.expected
-    if code != Code.OK:
-        return _answer(result), b""
-    return _answer(result), bytes(ffi.buffer(output, result.position))
+    result = _result()
+    source = _from_buffer(record)
+    output = program.take_output()
+    code = _save(program.struct, source, len(source), output, len(output), result)
+    if code == _NO_ROOM:
+        program.output_bytes = max(program.output_bytes, result.expected)
+        output = program.take_output()
+        code = _save(program.struct, source, len(source), output, len(output), result)
+    if code:
+        answer, data = _failure(result), b""
+    else:
+        answer, data = Result(0, 0, result.position, result.used), ffi.unpack(output, result.position)
+    _results.append(result)
+    program.give_output(output)
+    return answer, data
+
+
+def save_into(flat: Flat, record: bytes | bytearray | memoryview, output: bytearray | memoryview) -> Result:
+    """The stream bytes of ``record`` at the start of ``output``; ``used`` of them. NO_ROOM when they do not fit."""
+    result = _result()
+    source = _from_buffer(record)
+    target = _from_buffer(output, require_writable=True)
+    code = _save(_prepared(flat).struct, source, len(source), target, len(target), result)
+    answer = _failure(result) if code else Result(0, 0, result.position, result.used)
+    _results.append(result)
+    return answer
+
+
+def _bound(flat: Flat, run: Any, source: bytes | bytearray, target: bytearray) -> Bound:
+    program, held_source, held_target = _prepared(flat), _from_buffer(source), _from_buffer(target)
+    call = ffi.new("struct vnm_bound *")
+    call.program = program.struct
+    call.source, call.source_length = ffi.cast("uint8_t *", held_source), len(source)
+    call.target, call.target_capacity = ffi.cast("uint8_t *", held_target), len(target)
+    return run, call, (program, held_source, held_target)
+
+
+def bind_load(flat: Flat, data: bytes | bytearray, record: bytearray) -> Bound:
+    """``load`` of the same bytes into the same record, again and again; both keep their size while this lives."""
+    return _bound(flat, lib.vnm_load_bound, data, record)
+
+
+def bind_save(flat: Flat, record: bytearray, output: bytearray) -> Bound:
+    """``save_into`` of the same record to the same output, again and again; both keep their size while this lives."""
+    return _bound(flat, lib.vnm_save_bound, record, output)
 
 
 def rings(
@@ -115,7 +191,7 @@ def rings(
     if len(queues) > MAX_QUEUES:
         raise ValueError(TOO_MANY)
     asked = ffi.from_buffer("struct vnm_ring_queue[]", pack_queues(queues))
-    places = ffi.from_buffer("struct vnm_ring_region[]", b"".join(REGION.pack(*region) for region in regions))
+    places = ffi.from_buffer("struct vnm_ring_region[]", pack_regions(regions))
     known = ffi.from_buffer("uint8_t[]", memory)
     states = bytearray(STATE.size * len(queues))
     target = ffi.from_buffer("struct vnm_ring_state[]", states, require_writable=True)

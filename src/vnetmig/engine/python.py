@@ -1,14 +1,15 @@
 """The portable engine: the same interpreter as csrc/load.c and csrc/save.c, in Python.
 
 It is the readable specification of the op codes: same bytes, same codes, same offsets. Needs neither
-cffi nor numpy. Spans run through precompiled ``struct`` codecs, never field by field.
+cffi nor numpy. Spans are copied whole (engine.python_copy), never field by field.
 """
 
 from __future__ import annotations
 
 import struct
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from vnetmig.engine.code import (
     DEPTH,
@@ -18,6 +19,7 @@ from vnetmig.engine.code import (
     SLOT_BYTES,
     STACK,
     SUBSECTION_HEADER,
+    Bound,
     Code,
     Flat,
     Insn,
@@ -25,9 +27,11 @@ from vnetmig.engine.code import (
     OpRow,
     Result,
 )
+from vnetmig.engine.python_copy import Copy
 from vnetmig.engine.python_rings import rings as rings
 
 NAME = "python"
+CALLS_COST = False
 
 _MASK = (1 << 64) - 1
 _U32 = struct.Struct("=I")
@@ -37,9 +41,12 @@ _BE32 = struct.Struct(">I")
 _NATIVE = {1: "B", 2: "H", 4: "I", 8: "Q", 1 | SIGNED: "b", 2 | SIGNED: "h", 4 | SIGNED: "i", 8 | SIGNED: "q"}
 _SUBSECTION_MARK = 0x05
 
-Buffer = "bytes | bytearray | memoryview"
-Copy = Callable[[object, int, object, int, int], None]
-
+# Plain integers: an enum member is dear to look up and to hash.
+_END, _IF, _CHECK = int(Op.END), int(Op.IF), int(Op.CHECK)
+_SPAN, _VSPAN, _EACH, _FIXED = int(Op.SPAN), int(Op.VSPAN), int(Op.EACH), int(Op.FIXED)
+_LIST, _SUBSECTIONS = int(Op.LIST), int(Op.SUBSECTIONS)
+_WITH_BODY = (_EACH, _FIXED, _LIST)
+_I_END, _I_CONST, _I_LOAD, _I_NOT = int(Insn.END), int(Insn.CONST), int(Insn.LOAD), int(Insn.NOT)
 
 class _Stop(Exception):
     """Ends a run; carries the result."""
@@ -50,59 +57,54 @@ class _Stop(Exception):
         self.got = got
 
 
-class _Codec:
-    """Byte-order copy over the runs of one span op: pack and unpack are each other's inverse."""
-
-    def __init__(self, runs: tuple[tuple[int, int], ...]) -> None:
-        self._pattern = ""
-        swapped = LITTLE if sys.byteorder == "big" else 0
-        for kind, count in runs:
-            width = kind & ~LITTLE
-            if width == 1 or (kind & LITTLE) != swapped:
-                self._pattern += f"{width * count}s"
-            else:
-                self._pattern += f"{count}{_NATIVE[width]}"
-        self._other = "<" if sys.byteorder == "big" else ">"
-        self._compiled: dict[int, tuple[struct.Struct, struct.Struct]] = {}
-        self.plain = not any(letter in self._pattern for letter in "HIQ")
-
-    def copy(self, source: bytes | memoryview | bytearray, at: int, passes: int) -> bytes:
-        """``passes`` passes over the runs from ``source[at:]``, byte order exchanged."""
-        pair = self._compiled.get(passes)
-        if pair is None:
-            pattern = self._pattern * passes
-            pair = (struct.Struct(self._other + pattern), struct.Struct("=" + pattern))
-            if len(self._compiled) < 64:  # counts come from the wire: keep the common ones only
-                self._compiled[passes] = pair
-        wire, native = pair
-        return native.pack(*wire.unpack_from(source, at))
+def _valid(flat: Flat, op: OpRow) -> bool:
+    """The op's runs fill its pass."""
+    runs = flat.runs[op.a : op.a + op.b]
+    return (
+        op.a + op.b <= len(flat.runs)
+        and all(kind & ~LITTLE in (1, 2, 4, 8) for kind, _ in runs)
+        and sum((kind & ~LITTLE) * count for kind, count in runs) == op.c
+    )
 
 
-def _codecs(flat: Flat) -> dict[int, _Codec]:
-    codecs: dict[int, _Codec] | None = flat.prepared.get(NAME)  # type: ignore[assignment]
-    if codecs is None:
-        codecs = {}
-        by_runs: dict[tuple[tuple[int, int], ...], _Codec] = {}
+class _Prepared:
+    """A flat program as this engine goes through it: plain integers for kinds, a copy for each span."""
+
+    def __init__(self, flat: Flat) -> None:
+        self.ops = [replace(op, kind=int(op.kind)) for op in flat.ops]
+        self.copies: dict[int, Copy] = {}
+        by_runs: dict[tuple[tuple[int, int], ...], Copy] = {}
         for index, op in enumerate(flat.ops):
-            if op.kind in (Op.SPAN, Op.VSPAN):
+            if op.kind in (Op.SPAN, Op.VSPAN) and _valid(flat, op):
                 runs = flat.runs[op.a : op.a + op.b]
-                if sum((kind & ~LITTLE) * count for kind, count in runs) == op.c:
-                    codecs[index] = by_runs.setdefault(runs, _Codec(runs))
-        flat.prepared[NAME] = codecs
-    return codecs
+                if runs not in by_runs:
+                    by_runs[runs] = Copy(runs)
+                self.copies[index] = by_runs[runs]
+
+
+def _prepared(flat: Flat) -> _Prepared:
+    prepared = flat.prepared.get(NAME)
+    if prepared is None:
+        prepared = flat.prepared[NAME] = _Prepared(flat)
+    return prepared  # type: ignore[return-value]
 
 
 class _Run:
     """Frames and expressions: what loading and saving share (csrc/interp.c)."""
 
+    RUN: ClassVar[Mapping[int, Callable[[Any, int, OpRow], None]]] = {}
+    """What runs an op, by its kind; those with a body of their own and those without."""
+
     def __init__(self, flat: Flat, record: bytearray | memoryview) -> None:
+        prepared = _prepared(flat)
         self.flat = flat
+        self.ops = prepared.ops
         self.record = record
         self.length = 0
         self.position = 0
         self.frames = [0]
         self.trail: list[tuple[int, int]] = []
-        self.codecs = _codecs(flat)
+        self.copies = prepared.copies
         self.pc = 0
 
     def push(self, pc: int, index: int, base: int) -> None:
@@ -117,7 +119,7 @@ class _Run:
         self.frames.pop()
 
     def place(self, pc: int, size: int, code: Code) -> int:
-        at = self.frames[-1] + self.flat.ops[pc].rec
+        at = self.frames[-1] + self.ops[pc].rec
         if at + size > self.length:
             self.pc = pc
             raise _Stop(code)
@@ -129,22 +131,22 @@ class _Run:
         insns = self.flat.insns
         for at in range(first, len(insns)):
             op, a, b, c = insns[at]
-            if op == Insn.END:
+            if op == _I_END:
                 if len(stack) != 1:
                     break
                 return stack[0]
-            if op == Insn.CONST:
+            if op == _I_CONST:
                 if len(stack) >= STACK or a >= len(self.flat.consts):
                     break
                 stack.append(self.flat.consts[a])
-            elif op == Insn.LOAD:
+            elif op == _I_LOAD:
                 if len(stack) >= STACK or b >= len(self.frames) or c not in _NATIVE:
                     break
                 offset = self.frames[-1 - b] + a
                 if offset + (c & 0xFF) > self.length:
                     raise _Stop(Code.BAD_RECORD)
                 stack.append(struct.unpack_from("=" + _NATIVE[c], self.record, offset)[0] & _MASK)
-            elif op == Insn.NOT:
+            elif op == _I_NOT:
                 if not stack:
                     break
                 stack[-1] = int(not stack[-1])
@@ -161,30 +163,32 @@ class _Run:
         if not (got <= expected if op.flags else got == expected):
             raise _Stop(Code.CHECK, expected, got)
 
-    def codec(self, pc: int) -> _Codec:
-        codec = self.codecs.get(pc)
-        if codec is None:
+    def runs_of(self, pc: int) -> Copy:
+        copy = self.copies.get(pc)
+        if copy is None:
             self.pc = pc
             raise _Stop(Code.BAD_PROGRAM)
-        return codec
+        return copy
 
     def body(self, pc: int, end: int) -> None:
-        ops = self.flat.ops
-        run = self.run
-        while pc < min(end, len(ops)):
+        ops = self.ops
+        end = min(end, len(ops))
+        while pc < end:
             op = ops[pc]
+            kind = op.kind
             following = pc + 1
-            if op.kind == Op.END:
+            run = self.RUN.get(kind)
+            if run is not None:
+                run(self, pc, op)
+                if kind in _WITH_BODY:
+                    following = op.next
+            elif kind == _END:
                 return
-            if op.kind == Op.IF:
+            elif kind == _IF:
                 if not self.evaluate(op.expr, pc):
                     following = op.next
-            elif op.kind == Op.CHECK:
+            elif kind == _CHECK:
                 self.check(pc, op)
-            elif op.kind in run:
-                run[op.kind](pc, op)
-                if op.kind in (Op.EACH, Op.FIXED, Op.LIST):
-                    following = op.next
             else:
                 self.pc = pc
                 raise _Stop(Code.BAD_PROGRAM)
@@ -192,10 +196,6 @@ class _Run:
                 self.pc = pc
                 raise _Stop(Code.BAD_PROGRAM)
             pc = following
-
-    @property
-    def run(self) -> dict[int, Callable[[int, OpRow], None]]:
-        raise AssertionError
 
     def elements(self, pc: int, op: OpRow, count: int, at: int) -> None:
         for index in range(count):
@@ -228,18 +228,6 @@ class _Loader(_Run):
         super().__init__(flat, record)
         self.data = data
         self.capacity = min(len(record), 0xFFFFFFFF)
-        self._table: dict[int, Callable[[int, OpRow], None]] = {
-            Op.SPAN: self.span,
-            Op.VSPAN: self.vspan,
-            Op.EACH: self.each,
-            Op.FIXED: self.fixed,
-            Op.LIST: self.list,
-            Op.SUBSECTIONS: self.subsections,
-        }
-
-    @property
-    def run(self) -> dict[int, Callable[[int, OpRow], None]]:
-        return self._table
 
     def need(self, pc: int, size: int) -> None:
         left = len(self.data) - self.position
@@ -257,16 +245,16 @@ class _Loader(_Run):
         return at
 
     def copy(self, pc: int, passes: int, at: int) -> None:
-        total = passes * self.flat.ops[pc].c
-        codec = self.codec(pc)
-        if codec.plain:
+        total = passes * self.ops[pc].c
+        runs = self.runs_of(pc)
+        if runs.plain:
             self.record[at : at + total] = self.data[self.position : self.position + total]
         else:
-            self.record[at : at + total] = codec.copy(self.data, self.position, passes)
+            self.record[at : at + total] = runs.copy(self.data, self.position, passes)
         self.position += total
 
     def span(self, pc: int, op: OpRow) -> None:
-        self.codec(pc)
+        self.runs_of(pc)
         self.need(pc, op.c * op.expr)
         self.copy(pc, op.expr, self.place(pc, op.c * op.expr, Code.BAD_PROGRAM))
 
@@ -278,7 +266,7 @@ class _Loader(_Run):
         return count
 
     def vspan(self, pc: int, op: OpRow) -> None:
-        self.codec(pc)
+        self.runs_of(pc)
         count = self.count(pc, op, op.flags, op.c)
         slot = self.place(pc, SLOT_BYTES, Code.BAD_PROGRAM)
         at = self.take(pc, count * op.c) if count else 0
@@ -368,6 +356,15 @@ class _Loader(_Run):
             self.body(first, len(flat.ops))
             self.pop()
 
+    RUN: ClassVar[Mapping[int, Callable[[Any, int, OpRow], None]]] = {
+        _SPAN: span,
+        _VSPAN: vspan,
+        _EACH: each,
+        _FIXED: fixed,
+        _LIST: list,
+        _SUBSECTIONS: subsections,
+    }
+
 
 class _Saver(_Run):
     def __init__(self, flat: Flat, record: bytes | bytearray | memoryview) -> None:
@@ -375,18 +372,6 @@ class _Saver(_Run):
         self.length = len(record)
         self.parts: list[bytes | memoryview] = []
         self.view = memoryview(record)
-        self._table: dict[int, Callable[[int, OpRow], None]] = {
-            Op.SPAN: self.span,
-            Op.VSPAN: self.vspan,
-            Op.EACH: self.each,
-            Op.FIXED: self.fixed,
-            Op.LIST: self.list,
-            Op.SUBSECTIONS: self.subsections,
-        }
-
-    @property
-    def run(self) -> dict[int, Callable[[int, OpRow], None]]:
-        return self._table
 
     def stop(self, pc: int, code: Code, expected: int = 0, got: int = 0) -> _Stop:
         self.pc = pc
@@ -397,14 +382,14 @@ class _Saver(_Run):
         self.position += len(data)
 
     def runs(self, pc: int, passes: int, at: int) -> None:
-        total = passes * self.flat.ops[pc].c
+        total = passes * self.ops[pc].c
         if at + total > self.length:
             raise self.stop(pc, Code.BAD_RECORD)
-        codec = self.codec(pc)
-        self.put(self.view[at : at + total] if codec.plain else codec.copy(self.record, at, passes))
+        runs = self.runs_of(pc)
+        self.put(self.view[at : at + total] if runs.plain else runs.copy(self.record, at, passes))
 
     def span(self, pc: int, op: OpRow) -> None:
-        self.codec(pc)
+        self.runs_of(pc)
         self.runs(pc, op.expr, self.frames[-1] + op.rec)
 
     def slot(self, pc: int, op: OpRow, limit: int) -> tuple[int, int]:
@@ -419,7 +404,7 @@ class _Saver(_Run):
         return offset, count
 
     def vspan(self, pc: int, op: OpRow) -> None:
-        self.codec(pc)
+        self.runs_of(pc)
         offset, count = self.slot(pc, op, op.flags)
         if count:
             self.runs(pc, count, offset)
@@ -478,6 +463,15 @@ class _Saver(_Run):
             self.body(first, len(flat.ops))
             self.pop()
 
+    RUN: ClassVar[Mapping[int, Callable[[Any, int, OpRow], None]]] = {
+        _SPAN: span,
+        _VSPAN: vspan,
+        _EACH: each,
+        _FIXED: fixed,
+        _LIST: list,
+        _SUBSECTIONS: subsections,
+    }
+
 
 def evaluate(flat: Flat, first: int, record: bytearray | memoryview, frames: tuple[int, ...]) -> int:
     """The value of the expression at ``insns[first]`` with ``frames`` open (record offsets, root first)."""
@@ -511,3 +505,33 @@ def save(flat: Flat, record: bytes | bytearray | memoryview) -> tuple[Result, by
     except _Stop as stop:
         return run.result(stop, run.position), b""
     return run.result(None, run.position), b"".join(run.parts)
+
+
+def save_into(flat: Flat, record: bytes | bytearray | memoryview, output: bytearray | memoryview) -> Result:
+    """The stream bytes of ``record`` at the start of ``output``; ``used`` of them. NO_ROOM when they do not fit."""
+    result, data = save(flat, record)
+    room = len(output)
+    if result.code == Code.OK and len(data) > room:
+        return Result(Code.NO_ROOM, 0, len(data), len(data), len(data), room)
+    output[: len(data)] = data
+    return result
+
+
+def bind_load(flat: Flat, data: bytes | bytearray, record: bytearray) -> Bound:
+    """``load`` of the same bytes into the same record, again and again."""
+
+    def run(_: object) -> int:
+        result = load(flat, data, record)
+        return 0 if result.code else result.used
+
+    return run, None, None
+
+
+def bind_save(flat: Flat, record: bytearray, output: bytearray) -> Bound:
+    """``save_into`` of the same record to the same output, again and again."""
+
+    def run(_: object) -> int:
+        result = save_into(flat, record, output)
+        return 0 if result.code else result.used
+
+    return run, None, None

@@ -24,7 +24,7 @@ from vnetmig.engine.rings import (
 
 _TOP = 1 << 64
 _INDEX, _ENTRIES = 2, 4  # split ring: flags, idx, ring[] (virtio 1.3, 2.7.6 and 2.7.8)
-_DESC, _ID, _FLAGS = 16, 12, 14  # packed descriptor: addr, len, id, flags (virtio 1.3, 2.8.13)
+_DESC, _ID, _FLAGS = 16, 12, 14  # packed descriptor: addr, len, id, flags (virtio 1.3, 2.8: struct pvirtq_desc)
 _NEXT, _AVAIL_BIT, _USED_BIT = 1, 7, 15
 
 
@@ -38,7 +38,9 @@ class _Guest:
     def valid(self) -> bool:
         end = 0
         for gpa, length, offset in self.regions:
-            if length == 0 or gpa < end or gpa + length > _TOP or offset + length > len(self.memory):
+            if length <= 0 or gpa < end or gpa + length > _TOP:
+                return False
+            if offset < 0 or offset + length > len(self.memory):
                 return False
             end = gpa + length
         return True

@@ -115,3 +115,11 @@ def pack_queues(queues: Sequence[RingQueue]) -> bytes:
         )
         for q in queues
     )
+
+
+def pack_regions(regions: Sequence[Region]) -> bytes:
+    """``regions`` as an array of struct vnm_ring_region. ValueError for numbers that are no addresses."""
+    try:
+        return b"".join(REGION.pack(*region) for region in regions)
+    except struct.error:
+        raise ValueError(BAD_REGIONS) from None

@@ -1,12 +1,13 @@
 """What a destination tells the source at the end, as one message on the way back.
 
-Knows the message: a magic, a version, the lengths, a small JSON header, then the payloads that the destination saved
-again. It stands beside the return path's messages (stream/return_path.py), whose first byte is always zero. Everything
-is checked against a limit before it sizes anything. Does not know who compares what.
+Knows the message: a magic, a version, the lengths, a checksum, a small JSON header, then the payloads that the
+destination saved again. It stands beside the return path's messages (stream/return_path.py), whose first byte is
+always zero. Everything is checked against a limit before it sizes anything. Does not know who compares what.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
@@ -18,7 +19,8 @@ from vnetmig.stream.return_path import Message, read_message
 
 MAGIC: Final = b"VNMR"
 VERSION: Final = 1
-_HEAD: Final = 4 + 4 + 4 + 8
+_SUM: Final = 32
+_HEAD: Final = 4 + 4 + 4 + 8 + _SUM
 
 HEADER_MAX: Final = 16 << 20
 """Bytes of the JSON header: some 200 for each section."""
@@ -70,7 +72,8 @@ class Result:
         if len(header) > HEADER_MAX or size > DATA_MAX:
             raise EncodeError(f"a result of {len(header)} + {size} bytes is more than a source accepts")
         head = MAGIC + be(VERSION, 4, "version") + be(len(header), 4, "header length") + be(size, 8, "data length")
-        return b"".join((head, header, *(section.data for section in self.sections)))
+        data = b"".join(section.data for section in self.sections)
+        return head + hashlib.sha256(header + data).digest() + header + data
 
 
 def _bad(what: str, got: object = None) -> StreamError:
@@ -188,8 +191,11 @@ class AnswerReader(Receiver["Message | Result"]):
         header, size = cursor.number(4, "the result"), cursor.number(8, "the result")
         if header > HEADER_MAX or size > DATA_MAX:
             raise _bad("is too long", header + size)
-        result = _decode(cursor.take(header, "the result"), cursor.take(size, "the result"))
-        return cursor.position, result
+        checksum = cursor.take(_SUM, "the result")
+        body = cursor.take(header + size, "the result")
+        if hashlib.sha256(body).digest() != checksum:
+            raise _bad("was damaged on its way")
+        return cursor.position, _decode(body[:header], body[header:])
 
 
 __all__ = ["NEED_DATA", "AnswerReader", "Result", "SectionResult"]

@@ -17,11 +17,21 @@ from vnetmig.vmstate.record import Record
 
 Leaf = tuple[str, Field]
 
+OPAQUE = "virtio"
+"""The field that stands for a whole virtio device (qemu: include/hw/virtio/virtio.h:VMSTATE_VIRTIO_DEVICE)."""
+
 
 def device_name(section: Section) -> str:
     """The kind of virtio device whose state is in the section; empty when there is none."""
     state = section.state
     return state.record.program.vmsd.name if state is not None else ""
+
+
+def is_opaque(section: Section) -> bool:
+    """A virtio device that nothing here describes: QEMU's own description shows all of it as one buffer."""
+    if section.state is not None or section.record is None:
+        return False
+    return isinstance(section.record.get(OPAQUE), bytes)
 
 
 def section_fields(section: Section) -> Iterator[Leaf]:
@@ -94,8 +104,9 @@ def coverage(section: Section) -> Coverage:
         return Coverage(named, total, 0)
     position = begin
     named = count = 0
-    for _, field in section_fields(section):
-        if field.offset == position:
+    opaque = is_opaque(section)
+    for path, field in section_fields(section):
+        if field.offset == position and not (opaque and path == OPAQUE):
             named += field.size
         position = max(position, field.offset + field.size)
         count += 1

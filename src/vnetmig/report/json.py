@@ -21,19 +21,27 @@ _INDENT = "  "
 
 def pieces(value: Json, depth: int = 0) -> Iterator[str]:
     """The text of ``value``, in pieces."""
-    if isinstance(value, dict) and not _flat(value.values()):
-        yield from _object(value, depth)
-    elif isinstance(value, Iterator) or (isinstance(value, list) and not _flat(value)):
-        yield from _array(value, depth)
-    else:
+    if _on_one_line(value):
         yield json.dumps(value)
+    elif isinstance(value, dict):
+        yield from _object(value, depth)
+    elif isinstance(value, list | Iterator):
+        yield from _array(value, depth)
 
 
-def _flat(values: Iterable[Json]) -> bool:
-    return not any(
-        isinstance(v, dict | Iterator) or (isinstance(v, list) and not all(isinstance(i, str | int) for i in v))
-        for v in values
-    )
+_SCALARS = frozenset({bool, int, float, str, type(None)})
+
+
+def _on_one_line(value: Json) -> bool:
+    """Scalars, and containers of scalars and of short lists."""
+    if type(value) in _SCALARS:
+        return True
+    if not isinstance(value, dict | list):
+        return False
+    for child in value.values() if isinstance(value, dict) else value:
+        if type(child) not in _SCALARS and not (isinstance(child, list) and all(type(i) in _SCALARS for i in child)):
+            return False
+    return True
 
 
 def _object(value: Mapping[str, Json], depth: int) -> Iterator[str]:
@@ -50,8 +58,11 @@ def _array(value: Iterable[Json], depth: int) -> Iterator[str]:
     inner = _INDENT * (depth + 1)
     opening = separator = "[\n"
     for child in value:
-        yield separator + inner
-        yield from pieces(child, depth + 1)
+        if _on_one_line(child):  # nearly always: one piece instead of a generator
+            yield f"{separator}{inner}{json.dumps(child)}"
+        else:
+            yield separator + inner
+            yield from pieces(child, depth + 1)
         separator = ",\n"
     yield "[]" if separator is opening else f"\n{_INDENT * depth}]"
 

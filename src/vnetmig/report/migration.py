@@ -224,6 +224,8 @@ def _mode_json(runs: Sequence[MigrationOutcome], timelines: Sequence[Timeline]) 
 
 def _statistics(timelines: Sequence[Timeline], side: str, *, early: bool) -> Json:
     found = statistics_of(timelines, "save" if side == "save" else "load", early=early)
+    if len(found) <= 1:  # a total over nothing
+        return {}
     return {name: _statistics_json(value) for name, value in found.items()}
 
 

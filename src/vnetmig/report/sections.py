@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
+from vnetmig.report.fields import is_opaque
 from vnetmig.stream.iterative import FLAG_NAMES, INIT_STATE, IterativeData
 from vnetmig.stream.payload import Raw
 
 
 def described_by(section: Section) -> str:
-    """Who explained the payload: virtio, ram, vmdesc; length (vmdesc gave that only), assumed, or nothing."""
+    """Who explained the payload: virtio, ram, vmdesc; opaque (a virtio device of which the vmdesc says nothing but
+    its length), length (the vmdesc does not fit the bytes), assumed, or nothing."""
     if section.state is not None or isinstance(section.payload, IterativeData):
         return "virtio"
     if section.record is not None:
-        return "vmdesc"
+        return "opaque" if is_opaque(section) else "vmdesc"
     if section.assumed:
         return "assumed"
     if not section.payloads:
@@ -46,4 +48,4 @@ def iterative_flags(payload: IterativeData) -> list[str]:
 
 def virtio_sections(stream: Stream) -> list[Section]:
     """The sections that hold, or should hold, a virtio device's state."""
-    return [s for s in stream.sections if s.state is not None or isinstance(s.payload, IterativeData)]
+    return [s for s in stream.sections if described_by(s) in ("virtio", "opaque")]

@@ -25,8 +25,11 @@ from vnetmig.stream.ram_words import Block
 from vnetmig.stream.vmdescription import Style
 
 
-def stream_json(stream: Stream) -> dict[str, Json]:
-    """The whole stream. Every byte of a virtio section is in one of its ``fields``."""
+def stream_json(stream: Stream, *, rings: bool = False) -> dict[str, Json]:
+    """The whole stream. Every byte of a virtio section is in one of its ``fields``.
+
+    ``rings``: check them too; without memory of its own that would put the stream's whole RAM together.
+    """
     header = stream.header
     summary = summarize(stream)
     counted = [coverage(section) for section in stream.sections]
@@ -39,7 +42,10 @@ def stream_json(stream: Stream) -> dict[str, Json]:
         "machine": stream.machine,
         "capabilities": list(stream.capabilities),
         "configuration": _configuration(stream),
-        "sections": (section_json(stream, s, c) for s, c in zip(stream.sections, counted, strict=True)),
+        "sections": (
+            section_json(stream, section, count, rings=rings)
+            for section, count in zip(stream.sections, counted, strict=True)
+        ),
         "commands": [command_json(command) for command in stream.commands],
         "ram": None if summary is None else _ram(summary),
         "eof": next((event.offset for event in stream.events if isinstance(event, Eof)), None),
@@ -52,7 +58,7 @@ def stream_json(stream: Stream) -> dict[str, Json]:
     return made
 
 
-def section_json(stream: Stream, section: Section, counted: Coverage) -> dict[str, Json]:
+def section_json(stream: Stream, section: Section, counted: Coverage, *, rings: bool) -> dict[str, Json]:
     """One section with all its fields."""
     begin, end = section.payload_span
     made: dict[str, Json] = {
@@ -81,7 +87,8 @@ def section_json(stream: Stream, section: Section, counted: Coverage) -> dict[st
             "assumed": list(state.assumed),
             "ties": [list(tie) for tie in state.ties],
         }
-        made["rings"] = rings_json(ring_states(stream, section))
+        if rings:
+            made["rings"] = rings_json(ring_states(stream, section))
     made["fields"] = fields_json(device_name(section), section_fields(section))
     return made
 

@@ -92,6 +92,8 @@ def _sections(stream: Stream) -> Table:
         )
     if any(described_by(s) == "assumed" for s in stream.sections):
         table.notes.append("assumed: nothing describes it; it ends where its footer was found to fit")
+    if any(described_by(s) == "opaque" for s in stream.sections):
+        table.notes.append("opaque: a virtio device that vnetmig does not know; QEMU describes it as one buffer")
     if any(described_by(s) == "length" for s in stream.sections):
         table.notes.append("length: the vmdescription gave its length, but does not explain its bytes")
     return table

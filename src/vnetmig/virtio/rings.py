@@ -21,7 +21,7 @@ VERSION_1 = 1 << 32
 RING_PACKED = 1 << 34
 
 PCI_ALIGN = 4096
-"""Alignment of a legacy device's used ring on PCI (virtio 1.3, 4.1.5.1.3.1); mmio drivers choose it."""
+"""Alignment of a legacy device's used ring on PCI (qemu: VIRTIO_PCI_VRING_ALIGN); mmio drivers choose it."""
 
 BIG = 2
 """virtio/device_endian: VIRTIO_DEVICE_ENDIAN_BIG."""

@@ -7,7 +7,7 @@ computed before it is asked for, and nothing is kept.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,12 @@ class FieldMap(Mapping[str, Field]):
         for path, _ in self.leaves():
             yield path
 
+    def items(self) -> ItemsView[str, Field]:
+        return _Items(self)
+
+    def values(self) -> ValuesView[Field]:
+        return _Values(self)
+
     def __len__(self) -> int:
         return sum(1 for _ in self.leaves())
 
@@ -89,3 +95,18 @@ class FieldMap(Mapping[str, Field]):
                         return found
         raise KeyError(path)
 
+
+class _Items(ItemsView[str, Field]):
+    """In one walk: the inherited view would look every path up again."""
+
+    _mapping: FieldMap
+
+    def __iter__(self) -> Iterator[tuple[str, Field]]:
+        return self._mapping.leaves()
+
+
+class _Values(ValuesView[Field]):
+    _mapping: FieldMap
+
+    def __iter__(self) -> Iterator[Field]:
+        return (found for _, found in self._mapping.leaves())

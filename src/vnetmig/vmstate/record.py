@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vnetmig.engine import python as interpreter
 from vnetmig.engine.code import SLOT_BYTES
@@ -48,18 +48,24 @@ _Step = tuple[Spot, int, "list[Node] | None", str]
 class Record:
     """Values of one device. ``record["vq[0].num"]`` reads, ``record["vq[0].num"] = 512`` sets."""
 
-    __slots__ = ("data", "program")
+    __slots__ = ("bound", "data", "program")
 
     def __init__(self, program: Program, data: bytearray) -> None:
         self.program = program
         self.data = data
+        self.bound: tuple[Any, ...] | None = None
+        """What ``Program.save`` keeps from one save to the next. It holds ``data``, which must not change its size
+        then: grow by ``_grow``."""
 
     def copy(self) -> Record:
         return Record(self.program, bytearray(self.data))
 
-    def save(self, *, engine: str | None = None) -> bytes:
+    def save(self, engine: str | None = None) -> bytes:
         """The payload bytes of these values."""
-        return self.program.save(self, engine=engine)
+        return self.program.save(self, engine)
+
+    def _grow(self, more: bytes) -> None:
+        self.data = self.data + more
 
     # walking
 
@@ -361,7 +367,7 @@ class Record:
         kept = bytes(self.data[offset : offset + min(held, count) * node.size])
         at = len(self.data) if count else 0
         if count:
-            self.data += kept + bytes(count * node.size - len(kept))
+            self._grow(kept + bytes(count * node.size - len(kept)))
         _SLOT.pack_into(self.data, spot.at, at, count)
         parent = path.rpartition(".")[0]
         self[f"{parent}.{item.count.path}" if parent else item.count.path] = count
@@ -404,7 +410,7 @@ class Record:
         at = len(self.data)
         following = chain[place] if place < len(chain) else 0
         header = struct.pack("=III", following, wanted, sub.vmsd.version if version is None else version)
-        self.data += header + bytes(sub.size - len(header))
+        self._grow(header + bytes(sub.size - len(header)))
         _U32.pack_into(self.data, chain[place - 1] if place else spot.at, at)
         _U32.pack_into(self.data, spot.at + 4, len(chain) + 1)
 

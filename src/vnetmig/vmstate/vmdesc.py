@@ -108,7 +108,10 @@ class _Reader:
         if kind == "struct" and hasattr(body, "pairs"):
             if not body.pairs and size == 1:  # a null pointer, up to 7.2
                 return Field(name, NULLPTR, count)
-            return Struct(name, self.vmsd(_text(body, "vmsd_name", name), body.pairs, depth + 1), count)
+            inner = self.vmsd(_text(body, "vmsd_name", name), body.pairs, depth + 1)
+            if count is not None and wire_size(inner) == 0:
+                return None  # no bytes, however many: never a loop over them
+            return Struct(name, inner, count)
         groups = _groups(node.pairs)
         if kind in _INLINE and groups:
             return Struct(name, self.vmsd(name, groups[0], depth + 1), count)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from vnetmig.migration import trace
+
+REAL = [
+    "vmstate_downtime_checkpoint src-downtime-start",
+    "vmstate_downtime_save type=iterable idstr=ram instance_id=0 downtime=12259",
+    "vmstate_downtime_save type=non-iterable idstr=dma instance_id=1 downtime=18",
+    "vmstate_downtime_save type=non-iterable idstr=0000:00:03.0/virtio-net instance_id=0 downtime=356",
+    "vmstate_downtime_load type=non-iterable idstr=0000:00:03.0/virtio-net instance_id=0 downtime=673",
+    "vmstate_downtime_checkpoint dst-precopy-bh-vm-started",
+]
+PREFIXES = ["", "18509@1795421112.547985:", "2026-11-23T08:02:45.343782Z "]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("line", REAL)
+def test_a_real_line_is_read_and_written_again(line: str, prefix: str) -> None:
+    assert [str(found) for found in trace.parse(prefix + line + "\n")] == [line]
+
+
+def test_a_whole_log_with_other_lines_between() -> None:
+    text = "\n".join(f"1@2.3:{line}\nsavevm_section_start ram, section_id 2" for line in REAL)
+    assert [str(found) for found in trace.parse(text)] == REAL
+
+
+def test_a_mail_wraps_lines() -> None:
+    (found,) = trace.parse(
+        "> vmstate_downtime_load type=non-iterable\n idstr=0000:00:03.0/virtio-net\n instance_id=0\n downtime=3594"
+    )
+    assert (found["idstr"], found["downtime"]) == ("0000:00:03.0/virtio-net", 3594)
+
+
+def test_values() -> None:
+    (found,) = trace.parse(REAL[3])
+    assert [found[key] for key in ("type", "idstr", "instance_id", "downtime")] == [
+        "non-iterable",
+        "0000:00:03.0/virtio-net",
+        0,
+        356,
+    ]
+
+
+@pytest.mark.parametrize("cut", ["vmstate_downtime_load type=iterable idstr=ram", "vmstate_downtime_loads x", ""])
+def test_half_a_line_is_none(cut: str) -> None:
+    assert list(trace.parse(cut)) == []
+
+
+def test_written_from_nanoseconds() -> None:
+    assert str(trace.saved(trace.NON_ITERABLE, "timer", 0, 12_999)) == (
+        "vmstate_downtime_save type=non-iterable idstr=timer instance_id=0 downtime=12"
+    )
