@@ -7,7 +7,7 @@ of the one stream it came with. Source: qemu: migration/vmstate.c:vmsd_desc_fiel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Protocol
 
 from vnetmig.errors import StreamError
@@ -48,7 +48,11 @@ def _bad(what: str) -> StreamError:
 
 def _text(node: Json, key: str, default: str) -> str:
     value = node.get(key, default)
-    return value if isinstance(value, str) else default
+    if not isinstance(value, str):
+        return default
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise _bad(f"gives {value!r} as '{key}': no text")
+    return value
 
 
 def _number(node: Json, key: str, default: int | None = None) -> int:
@@ -83,7 +87,10 @@ class _Reader:
         if any(not hasattr(node, "pairs") for node in fields):
             raise _bad("has a field that is no object")
         names = [_text(node, "name", "field") for node in fields]
-        lengths = _run_lengths(names, fields)
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(names):
+            places.setdefault(name, []).append(place)
+        lengths = _run_lengths(places, fields)
         seen: dict[str, int] = {}
         items: list[Item] = []
         for node, name, length in zip(fields, names, lengths, strict=True):
@@ -91,12 +98,12 @@ class _Reader:
             index = _number(node, "index", seen.get(name, 0))
             alone = length is not None and index == 0
             seen[name] = index + (1 if length is None else length)
-            if not alone and (names.count(name) > 1 or "index" in node):
+            if not alone and (len(places[name]) > 1 or "index" in node):
                 path = f"{name}[{index}]"
             else:
                 path = name
             if path == name:
-                path = _apart(name, names)
+                path = _apart(name, places)
             item = self.item(node, path, length, depth)
             if item is not None:
                 items.append(item)
@@ -158,23 +165,22 @@ class _Reader:
         return Vmsd(name, 0, (*items, Field("end", UINT8)))
 
 
-def _apart(name: str, names: list[str]) -> str:
+def _apart(name: str, names: Container[str]) -> str:
     """A static name such as `channels[0].irq` beside an array `channels`: written so that paths stay unique."""
-    for other in names:
-        if other != name and name.startswith((f"{other}[", f"{other}.")):
-            rest = name[len(other) :].replace("[", "_").replace("]", "").replace(".", "_")
-            return other + rest
+    for place, letter in enumerate(name):
+        if letter in "[." and name[:place] in names:
+            return name[:place] + name[place:].replace("[", "_").replace("]", "").replace(".", "_")
     return name
 
 
-def _run_lengths(names: list[str], fields: list[Any]) -> list[int | None]:
+def _run_lengths(places: Mapping[str, list[int]], fields: list[Any]) -> list[int | None]:
     """``array_len`` of each field. Where an array of pointers starts with objects and nulls follow, 10.0 and later
     give the first run the length of the whole array: what the later runs hold is taken off."""
     lengths = [_number(node, "array_len") if node.get("array_len", None) is not None else None for node in fields]
-    for first, (name, length) in enumerate(zip(names, lengths, strict=True)):
-        if length is None or names.index(name) != first or _text(fields[first], "type", "") in _NULLS:
+    for first, *later in places.values():
+        length = lengths[first]
+        if length is None or _text(fields[first], "type", "") in _NULLS:
             continue
-        later = [i for i in range(first + 1, len(names)) if names[i] == name]
         if any(_text(fields[i], "type", "") in _NULLS for i in later):
             rest = sum(n if (n := lengths[i]) is not None else 1 for i in later)
             lengths[first] = max(length - rest, 0)
