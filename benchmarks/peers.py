@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 import shapes
 from shapes import Rows
 
@@ -33,7 +32,7 @@ class Peer:
 
     save: Save
     load: Load
-    again: Callable[[Any], "bytes | bytearray"]
+    again: Callable[[Any], bytes | bytearray]
 
 
 # memcpy
@@ -317,6 +316,9 @@ def construct_compiled(rows: Rows, wire: bytes) -> Peer | None:
     declared = declare(rows).compile()
     state = declared.parse(wire)
     return Peer(lambda: declared.build(state), lambda: declared.parse(wire), declared.build)
+
+
+PEERS = ("memcpy", "struct", "struct-tuple", "numpy-take", "numpy-copyto", "table", "construct")
 
 
 def peers(name: str, wire: bytes) -> dict[str, Peer]:

@@ -37,9 +37,7 @@ def run_json(*args: str | Path, code: int = 0, stdin: bytes | None = None) -> di
     return made
 
 
-def spawn(
-    *args: str | Path, env: dict[str, str] | None = None, **options: Any
-) -> subprocess.CompletedProcess[str]:
+def spawn(*args: str | Path, env: dict[str, str] | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
     """`vnetmig ...` in a process of its own."""
     return subprocess.run(
         command(*args), capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=120, **options

@@ -27,7 +27,8 @@ def gaps(section: dict[str, Any]) -> list[int]:
 
 @every_capture
 def test_every_byte_of_a_virtio_section_has_a_name(folder: Path) -> None:
-    made = run_json("inspect", stream_of(folder))
+    rings = folder / "rings.json.xz"
+    made = run_json("inspect", stream_of(folder), *(["--memory", rings] if rings.exists() else []))
     assert made["error"] is None
     virtio = [section for section in made["sections"] if section["described"] == "virtio"]
     for section in virtio:
@@ -36,6 +37,9 @@ def test_every_byte_of_a_virtio_section_has_a_name(folder: Path) -> None:
         assert len({field["path"] for field in section["fields"]}) == len(section["fields"])
     named = sum(section["coverage"]["named"] for section in virtio)
     assert made["coverage"]["virtio"]["named"] == named
+    # Against the memory of the same instant every ring is consistent.
+    verdicts = {ring["verdict"] for s in virtio if s["type"] == "full" for ring in s.get("rings", ())}
+    assert verdicts <= {"ok", "no_rings"} and bool(verdicts) == bool(rings.exists() and virtio)
 
 
 @every_capture
@@ -44,7 +48,6 @@ def test_text_of_every_capture(folder: Path) -> None:
     assert result.exit_code == 0 and not result.stderr
     assert "QEMU migration stream, version 3" in result.stdout
     assert all(line.isprintable() for line in result.stdout.splitlines())
-    assert run("inspect", stream_of(folder)).stdout == result.stdout
 
 
 def test_values_and_bit_names() -> None:
@@ -111,6 +114,7 @@ def test_a_device_that_is_not_there_is_wrong_usage() -> None:
     result = run("inspect", SAMPLE, "virtio-gpu")
     assert result.exit_code == 2
     assert "there is: timer" in result.stderr
+    assert "no device 'virtio-gpu'" in run_json("inspect", SAMPLE, "virtio-gpu", code=2)["error"]["message"]
 
 
 def test_an_ambiguous_device_is_wrong_usage() -> None:
@@ -139,14 +143,3 @@ def test_multifd_side_channels(captures: list[Path], name: str) -> None:
     kinds = [packet["kind"] for packet in made["packets"]]
     assert kinds[0] == "init" and set(kinds[1:]) == {"pages"}
     assert made["error"] is None
-
-
-@every_capture
-def test_rings_of_every_capture(folder: Path) -> None:
-    """Against the memory of the same instant every ring is consistent."""
-    rings = folder / "rings.json.xz"
-    if not rings.exists():
-        pytest.skip("no ring pages")
-    made = run_json("inspect", stream_of(folder), "--memory", rings)
-    verdicts = {r["verdict"] for s in made["sections"] if s["type"] == "full" for r in s.get("rings", ())}
-    assert verdicts <= {"ok", "no_rings"}

@@ -133,7 +133,7 @@ def test_interrupted_leaves_no_process(tmp_path: Path) -> None:
     while not list(tmp_path.glob("vnetmig-*/destination")) and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert "Traceback" not in err and "interrupted" in err
     assert not list(tmp_path.iterdir())

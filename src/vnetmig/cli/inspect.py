@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from vnetmig.cli import options
-from vnetmig.cli.group import PRINTED, Verb
+from vnetmig.cli.group import Verb
 
 EXAMPLE = """
 vnetmig inspect vm.qemu
@@ -24,9 +24,7 @@ vnetmig inspect vm.qemu --json | jq '.sections[] | {idstr, offset, coverage}'
 @options.memory
 @options.engine
 @options.as_json
-@click.pass_context
 def command(
-    context: click.Context,
     stream: str,
     device: str | None,
     everything: bool,
@@ -39,6 +37,8 @@ def command(
     STREAM is a migration stream, also compressed (.xz, .gz, .bz2, .zst), in a libvirt save image or in mapped-ram
     layout, a multifd side channel, or - for stdin. DEVICE is an idstr or the end of one, `cpu#1` for an instance.
 
+    The rings of DEVICE are checked against guest memory; those of all devices with --json and --memory.
+
     A broken stream is shown up to the fault; then comes the error, and the exit code is 3.
     """
     from vnetmig.cli.source import open_input, side_channel
@@ -48,11 +48,10 @@ def command(
     if chunks is not None:
         from vnetmig.cli.show import show_channel
 
-        return show_channel(context, chunks, as_json)
+        return show_channel(chunks, as_json=as_json)
     from vnetmig.cli.show import load_partial, show_device, show_stream
 
     document = load_partial(source, memory, engine)
-    context.meta[PRINTED] = as_json
     if device is not None:
         return show_device(document, device, everything=everything, as_json=as_json)
     return show_stream(document, rings=memory is not None, everything=everything, as_json=as_json)

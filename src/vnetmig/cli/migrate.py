@@ -27,6 +27,7 @@ vnetmig migrate --incoming tcp:0.0.0.0:4444
 @click.option("--trace", type=click.Path(path_type=str), metavar="FILE", help="Write QEMU's downtime trace lines.")
 @click.option("--all", "everything", is_flag=True, help="Every device by name, however short it takes.")
 @click.option("--incoming", metavar="ADDR", help="Be the destination of one migration: unix:PATH, tcp:HOST:PORT.")
+@click.option("--warm-up", "warm", is_flag=True, hidden=True)
 @options.memory
 @options.engine
 @options.as_json
@@ -38,6 +39,7 @@ def command(
     trace: str | None,
     everything: bool,
     incoming: str | None,
+    warm: bool,
     memory: str | None,
     engine: str | None,
     as_json: bool,
@@ -45,7 +47,8 @@ def command(
     """Live-migrate the devices in STREAM to a second process, and show what each took.
 
     Without STREAM the capture that comes with vnetmig is migrated. Each run starts a new destination process, the modes
-    take turns. The destination builds every device from the bytes alone, saves it again, and the source compares.
+    take turns, and both sides have migrated once in memory before anything is measured. The destination builds every
+    device from the bytes alone, saves it again, and the source compares.
 
     Exit code 1: a destination refused, or holds something else than was sent.
     """
@@ -54,7 +57,7 @@ def command(
             raise click.UsageError("--incoming is the destination: it takes no STREAM")
         from vnetmig.cli.incoming import serve
 
-        return serve(incoming, engine, as_json=as_json)
+        return serve(incoming, engine, as_json=as_json, warm=warm)
     from vnetmig.cli.migrating import migrate_all
     from vnetmig.cli.output import write_blocks, write_json
     from vnetmig.engine import describe, get

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from vnetmig.cli.output import progress
 from vnetmig.cli.source import open_input
 from vnetmig.cli.two_processes import migrate_once
+from vnetmig.cli.warm_up import warm_source
 from vnetmig.document.load import load
 from vnetmig.document.sample import sample, sample_memory
 from vnetmig.migration.machine import Machine
@@ -32,8 +33,8 @@ def migrate_all(
     document = load(sample() if stream is None else open_input(stream), engine=engine)
     pages = load_memory(memory, document.machine or "pc")
     machine = Machine.from_events(document.events, engine)
-    for device in machine.devices:  # programs are compiled when first used: that is no part of a save
-        machine.saved(device, engine=engine)
+    for mode in modes:
+        warm_source(machine, mode, engine)
     outcomes: dict[str, list[MigrationOutcome]] = {mode: [] for mode in modes}
     total = runs * len(modes)
     with progress("migrating", least=0) as report:

@@ -10,6 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from vnetmig.cli.group import PRINTED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,8 +40,12 @@ def write_blocks(blocks: Iterable[Block]) -> None:
 
 
 def write_json(value: Mapping[str, Any]) -> None:
+    """The verb's one JSON object; an error after it is not said as a second one."""
     from vnetmig.report.json import pieces
 
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[PRINTED] = True
     _write(pieces(dict(value)))
     sys.stdout.write("\n")
 

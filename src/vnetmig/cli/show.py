@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import click
-
-from vnetmig.cli.group import PRINTED
 from vnetmig.cli.output import progress, write_blocks, write_json
 from vnetmig.cli.source import Input
 from vnetmig.document.device import Device
@@ -69,12 +66,11 @@ def find_device(stream: Stream, name: str) -> Device:
     return stream.device(name)
 
 
-def show_channel(context: click.Context, chunks: Iterator[bytes], as_json: bool) -> int:
+def show_channel(chunks: Iterator[bytes], *, as_json: bool) -> int:
     from vnetmig.report.side_channel import channel_blocks, channel_json, read_channel
 
     channel = read_channel(chunks)
     if as_json:
-        context.meta[PRINTED] = True
         write_json(channel_json(channel))
     else:
         write_blocks(channel_blocks(channel))

@@ -48,7 +48,7 @@ def _destination(channel: str, engine: str | None) -> Iterator[str]:
     """The address of a destination that listens. It is gone when this ends, however it ends."""
     with tempfile.TemporaryDirectory(prefix="vnetmig-") as folder:
         where = f"unix:{Path(folder) / 'destination'}" if channel == "unix" else "tcp:127.0.0.1:0"
-        command = [sys.executable, "-m", "vnetmig", "migrate", "--incoming", where]
+        command = [sys.executable, "-m", "vnetmig", "migrate", "--incoming", where, "--warm-up"]
         if engine is not None:
             command += ["--engine", engine]
         # subprocess, never fork: the source may have threads, and a destination must start from nothing.

@@ -48,7 +48,7 @@ class Stream:
         self.sections: list[Section] = []
         self.error: StreamError | None = None
         self.failed: Section | None = None
-        """The section that reading stopped in; its record holds what was decoded."""
+        """The section that reading stopped in; ``error.record`` holds what was decoded of it."""
         self._memory: GuestMemory | None = None
         self.wrappers: tuple[Wrapper, ...] = ()
         self._sections_of: dict[int, Section] = {}

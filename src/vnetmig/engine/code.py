@@ -159,5 +159,5 @@ class Result:
 
 
 Bound = tuple[Callable[[Any], int], Any, Any]
-"""(run, argument, keep): ``run(argument)`` does again what was bound and returns the bytes of the target in use, 0 if it
-failed; the memory it uses lives as long as ``keep``."""
+"""(run, argument, keep): ``run(argument)`` does again what was bound and returns the bytes of the target in use, 0 if
+it failed; the memory it uses lives as long as ``keep``."""

@@ -45,7 +45,6 @@ _SUBSECTION_MARK = 0x05
 _END, _IF, _CHECK = int(Op.END), int(Op.IF), int(Op.CHECK)
 _SPAN, _VSPAN, _EACH, _FIXED = int(Op.SPAN), int(Op.VSPAN), int(Op.EACH), int(Op.FIXED)
 _LIST, _SUBSECTIONS = int(Op.LIST), int(Op.SUBSECTIONS)
-_WITH_BODY = (_EACH, _FIXED, _LIST)
 _I_END, _I_CONST, _I_LOAD, _I_NOT = int(Insn.END), int(Insn.CONST), int(Insn.LOAD), int(Insn.NOT)
 
 class _Stop(Exception):
@@ -171,16 +170,16 @@ class _Run:
         return copy
 
     def body(self, pc: int, end: int) -> None:
-        ops = self.ops
+        ops, table = self.ops, self.RUN
         end = min(end, len(ops))
         while pc < end:
             op = ops[pc]
             kind = op.kind
+            run = table.get(kind)
             following = pc + 1
-            run = self.RUN.get(kind)
             if run is not None:
                 run(self, pc, op)
-                if kind in _WITH_BODY:
+                if _EACH <= kind <= _LIST:  # those with a body
                     following = op.next
             elif kind == _END:
                 return
@@ -205,7 +204,7 @@ class _Run:
 
     def result(self, stop: _Stop | None, used: int) -> Result:
         if stop is None:
-            return Result(Code.OK, 0, self.position, used)
+            return Result(0, 0, self.position, used)
         return Result(stop.code, self.pc, self.position, used, stop.expected, stop.got, tuple(self.trail))
 
 
@@ -245,8 +244,8 @@ class _Loader(_Run):
         return at
 
     def copy(self, pc: int, passes: int, at: int) -> None:
-        total = passes * self.ops[pc].c
         runs = self.runs_of(pc)
+        total = passes * runs.size
         if runs.plain:
             self.record[at : at + total] = self.data[self.position : self.position + total]
         else:
@@ -370,8 +369,7 @@ class _Saver(_Run):
     def __init__(self, flat: Flat, record: bytes | bytearray | memoryview) -> None:
         super().__init__(flat, record)  # type: ignore[arg-type]
         self.length = len(record)
-        self.parts: list[bytes | memoryview] = []
-        self.view = memoryview(record)
+        self.parts: list[bytes | bytearray | memoryview] = []
 
     def stop(self, pc: int, code: Code, expected: int = 0, got: int = 0) -> _Stop:
         self.pc = pc
@@ -382,14 +380,14 @@ class _Saver(_Run):
         self.position += len(data)
 
     def runs(self, pc: int, passes: int, at: int) -> None:
-        total = passes * self.ops[pc].c
+        runs = self.copies.get(pc) or self.runs_of(pc)
+        total = passes * runs.size
         if at + total > self.length:
             raise self.stop(pc, Code.BAD_RECORD)
-        runs = self.runs_of(pc)
-        self.put(self.view[at : at + total] if runs.plain else runs.copy(self.record, at, passes))
+        self.parts.append(runs.copy(self.record, at, passes))
+        self.position += total
 
     def span(self, pc: int, op: OpRow) -> None:
-        self.runs_of(pc)
         self.runs(pc, op.expr, self.frames[-1] + op.rec)
 
     def slot(self, pc: int, op: OpRow, limit: int) -> tuple[int, int]:

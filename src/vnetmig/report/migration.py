@@ -60,7 +60,7 @@ def outcome_blocks(outcomes: Outcomes, *, everything: bool = False) -> Iterator[
             yield early
         yield _totals(timelines)
     yield _verdicts(outcomes)
-    yield Note(NOTE)
+    yield Note(NOTE + "; a load is decoding and the check of the rings")
 
 
 def _timelines(outcomes: Outcomes) -> dict[str, list[Timeline]]:

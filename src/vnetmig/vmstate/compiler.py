@@ -235,7 +235,6 @@ class _Compiler:
         node.count = count
         total = kind.size * (1 if count is None else count)
         node.rec = scope.frame.take(total)
-        node.fixed_wire = total
         self.span(node, _run(kind, 1 if count is None else count), total)
         if count is None and kind.form in ("uint", "int", "bool"):
             width = kind.size | (SIGNED if kind.form == "int" else 0)
@@ -271,7 +270,7 @@ class _Compiler:
     def struct(self, item: Struct, vmsd: Vmsd, scope: _Scope, prefix: str) -> Node:
         node = Node(Kind.STRUCT, item.name, prefix + item.name, scope.frame.size, vmsd, item)
         inner = _Scope(scope.frame, scope, item.body.version)
-        node.children = self.body(item.body, inner, f"{node.path}.")
+        node.children = self.body(item.body, inner, f"{node.path}." if item.name else prefix)
         for path, place in inner.names.items():
             scope.names[f"{item.name}.{path}"] = place
         return node
@@ -304,8 +303,6 @@ class _Compiler:
             kind, repeat, flags = (Op.VSPAN, node.count_expr, limit) if counted else (Op.SPAN, node.count, 0)
             self.ops[start] = OpRow(kind, flags, node.rec, repeat or 0, span.a, span.b, span.c)
             self.parts[start] = self.parts.pop(start + 1)
-            if not counted:
-                node.fixed_wire = span.c * (node.count or 0)
         else:
             least = _least_bytes(self.ops, start + 1)
             row = (

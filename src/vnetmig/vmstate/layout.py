@@ -44,8 +44,6 @@ class Node:
     marker: int = 0
     children: list[Node] = field(default_factory=list)
     first_sub: int = 0
-    fixed_wire: int | None = None
-    """Wire bytes of the whole node when that never varies."""
 
     def child(self, name: str) -> Node | None:
         for node in self.children:
@@ -57,4 +55,4 @@ class Node:
 def subsection_name(parent: Vmsd, sub: Vmsd) -> str:
     """A subsection's name as a path component: what follows the parent's name, without separators."""
     name = sub.name[len(parent.name) :] if sub.name.startswith(parent.name) else sub.name
-    return name.strip("/.").replace("/", "_").replace(".", "_") or sub.name
+    return name.strip("/.-_").replace("/", "_").replace(".", "_") or sub.name

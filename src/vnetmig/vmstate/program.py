@@ -17,7 +17,7 @@ from vnetmig.engine.code import Code, Op, Result
 from vnetmig.errors import EncodeError, StreamError
 from vnetmig.vmstate.compiler import Compiled, compile_description
 from vnetmig.vmstate.description import Check, Field, Optional, Struct, Vmsd
-from vnetmig.vmstate.layout import Kind, Node
+from vnetmig.vmstate.layout import Kind, Node, subsection_name
 from vnetmig.vmstate.record import Record
 
 RECORD_LIMIT = 1 << 30
@@ -104,7 +104,7 @@ class Program:
         record = Record(self, buffer)
         if not result.code:
             return Loaded(record, result.position)
-        error = self._error(result, record)
+        error = self._error(result, record, data)
         return Loaded(record, result.position, error, result.code == Code.TRUNCATED)
 
     # `engine` is not keyword-only in these: a call with a default of that kind takes a quarter of a small save.
@@ -194,7 +194,8 @@ class Program:
                 path += f"{node.path}[{index}]."
         op = result.op
         row = self.flat.ops[op] if op < len(self.flat.ops) else None
-        if row is not None and row.kind in (Op.SPAN, Op.VSPAN) and op in self._parts:
+        in_span = row is not None and row.kind in (Op.SPAN, Op.VSPAN) and op in self._parts
+        if in_span and (node is None or result.code == Code.TRUNCATED):
             return self._place_in_span(result, path, op)
         if node is not None:
             return path + node.path, node.vmsd, node
@@ -246,7 +247,7 @@ class Program:
         offset = result.got - at + inside
         return result.position + offset, size, result.got - offset
 
-    def _error(self, result: Result, record: Record) -> StreamError:
+    def _error(self, result: Result, record: Record, data: bytes | bytearray | memoryview) -> StreamError:
         path, vmsd, node = self._place(result, record)
         code = Code(result.code)
         offset, expected, got = result.position, result.expected, result.got
@@ -256,26 +257,27 @@ class Program:
             if self.flat.ops[result.op].kind == Op.SUBSECTIONS:
                 failed = f"Failed to load {vmsd.name} subsection"
             offset, expected, got = self._truncated_at(result)
+            where = path.rstrip(".") or None
             return StreamError(
-                failed, offset=offset, field=path, expected=f"{expected} bytes", got=f"{got} bytes", code="truncated"
+                failed, offset=offset, field=where, expected=f"{expected} bytes", got=f"{got} bytes", code="truncated"
             )
         if code == Code.LIMIT:
             complaint = item.complaint if isinstance(item, Field | Struct) else ""
             message = complaint.format(got=got, expected=expected) if complaint else failed
             expected_text = f"at most {expected}"
             return StreamError(message, offset=offset, field=path, expected=expected_text, got=got, code="limit")
-        if code == Code.UNKNOWN_SUBSECTION:
-            message = f"VM subsection in '{vmsd.name}' does not exist"
-            known = ", ".join(sub.name for sub in vmsd.subsections) or "none"
-            return StreamError(
-                message, offset=offset, field=path.rstrip("."), expected=f"one of: {known}", code="subsection"
-            )
-        if code in (Code.TOO_NEW, Code.TOO_OLD):
-            word = "new" if code == Code.TOO_NEW else "old"
-            message = f"{vmsd.name}: incoming version_id {got} is too {word} for local version_id {expected}"
-            return StreamError(
-                message, offset=offset, field=path.rstrip("."), expected=expected, got=got, code="version"
-            )
+        if code in (Code.UNKNOWN_SUBSECTION, Code.TOO_NEW, Code.TOO_OLD):
+            name = bytes(data[offset + 2 : offset + 2 + data[offset + 1]]).decode("ascii", "backslashreplace")
+            sub = next((sub for sub in vmsd.subsections if sub.name == name), None)
+            if sub is not None:
+                word = "new" if code == Code.TOO_NEW else "old"
+                message = f"{name}: incoming version_id {got} is too {word} for local version_id {expected}"
+                path += subsection_name(vmsd, sub)
+                return StreamError(message, offset=offset, field=path, expected=expected, got=got, code="version")
+            known = f"one of: {', '.join(sub.name for sub in vmsd.subsections)}"
+            message = f"VM subsection '{name}' in '{vmsd.name}' does not exist"
+            where = path.rstrip(".") or None
+            return StreamError(message, offset=offset, field=where, expected=known, got=name, code="subsection")
         if code == Code.CHECK and isinstance(item, Check):
             message = item.message.format(got=got, expected=expected)
             return StreamError(message, offset=offset, field=path.rstrip("."), expected=expected, got=got, code="check")

@@ -7,7 +7,7 @@ arena. Nothing is stored per element: paths and offsets are computed from the la
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -122,62 +122,43 @@ class Record:
             return self._slot(spot.at)
         return spot.at, 1 if node.count is None else node.count
 
-    def _wire_size(self, spot: Spot) -> int:
-        """Stream bytes of a node, from values alone."""
-        node = spot.node
-        if node.fixed_wire is not None:
-            return node.fixed_wire
-        if node.kind == Kind.VLEAF:
-            return self._slot(spot.at)[1] * node.size
-        if node.kind == Kind.STRUCT:
-            return self._sum(node.children, spot.at - node.rec, spot.frames, spot.path)
-        total = node.marker
-        for path, base, sub in self._elements(spot):
-            total += self._opening_size(node, sub)
-            children = sub.children if sub is not None else node.children
-            total += self._sum(children, base, (*spot.frames, base), path)
-        return total
-
     def _opening_size(self, node: Node, sub: Node | None) -> int:
         """Bytes in front of an element: a list's marker, a subsection's header."""
         if sub is not None:
             return 6 + len(sub.vmsd.name.encode())
         return node.marker
 
-    def _sum(self, nodes: list[Node], base: int, frames: tuple[int, ...], path: str) -> int:
-        total = 0
-        for node in nodes:
-            if self._exists(node, frames):
-                total += self._wire_size(Spot(node, base + node.rec, frames, path, 0))
-        return total
-
     def walk(self) -> Iterator[Spot]:
-        """Every leaf node in wire order (arrays whole), markers and subsection headers left out."""
+        """Every leaf node in wire order (arrays whole), and each list element and subsection in front of its own."""
         yield from self._walk(self.program.children, 0, (0,), "", 0)
 
-    def _walk(self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str, wire: int) -> Iterator[Spot]:
+    def _walk(
+        self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str, wire: int
+    ) -> Generator[Spot, None, int]:
+        """``wire``: where the nodes begin in the stream; returns where they end."""
         for node in nodes:
             if not self._exists(node, frames):
                 continue
             path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
             spot = Spot(node, base + node.rec, frames, path, wire)
-            if node.kind in (Kind.LEAF, Kind.VLEAF):
+            if node.kind == Kind.LEAF:
                 yield spot
-                wire += self._wire_size(spot)
+                wire += node.size * (1 if node.count is None else node.count)
+            elif node.kind == Kind.VLEAF:
+                yield spot
+                wire += node.size * self._slot(spot.at)[1]
             elif node.kind == Kind.STRUCT:
-                yield from self._walk(node.children, base, frames, path, wire)
-                wire += self._wire_size(spot)
+                wire = yield from self._walk(node.children, base, frames, path, wire)
             else:
                 for name, at, sub in self._elements(spot):
-                    yield Spot(sub or node, at, (*frames, at), name, wire)
-                    wire += self._opening_size(node, sub)
                     inner = (*frames, at)
-                    children = sub.children if sub is not None else node.children
-                    yield from self._walk(children, at, inner, name, wire)
-                    wire += self._sum(children, at, inner, name)
+                    yield Spot(sub or node, at, inner, name, wire)
+                    wire += self._opening_size(node, sub)
+                    wire = yield from self._walk((sub or node).children, at, inner, name, wire)
                 if node.kind == Kind.LIST:
                     yield Spot(node, -1, frames, f"{path}.end", wire)
                     wire += node.marker
+        return wire
 
     def fields(self) -> FieldMap:
         """Every byte of the payload as path -> Field, in wire order; lazy."""

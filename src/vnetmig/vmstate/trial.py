@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from vnetmig.errors import StreamError
 from vnetmig.vmstate.program import Loaded, Program
 from vnetmig.vmstate.record import Record
 
@@ -49,8 +48,8 @@ def resolve(
     """The candidate that fits ``data``; None when more bytes are needed to tell.
 
     ``ends(size)`` judges where the payload may end (None: unknown yet). ``prefer`` ranks records that fit alike, the
-    largest first; at equal rank the order of ``candidates`` decides. Raises StreamError when nothing can fit, with the
-    error of the candidate that came furthest; its record goes along as ``error.record``.
+    largest first; at equal rank the order of ``candidates`` decides. Raises StreamError when nothing can fit; the
+    record of the candidate whose error it is goes along as ``error.record``.
     """
     if len(candidates) > CANDIDATES_MAX:
         raise ValueError(f"{len(candidates)} candidates, at most {CANDIDATES_MAX}")
@@ -82,11 +81,14 @@ def resolve(
         ties = tuple(other.assumes for other, _ in others)
         proven = len(fitting) > 1 and not others  # the parameter changes nothing here
         return Resolved(loaded.record, loaded.size, () if proven else chosen.assumes, ties)
-    if complete:  # decodes, but the payload goes on or the footer is damaged: framing says which
-        complete.sort(key=lambda pair: -prefer(pair[1].record))
-        chosen, loaded = complete[0]
-        return Resolved(loaded.record, loaded.size, chosen.assumes)
-    _, worst = max(failed, key=lambda pair: pair[1].error.offset if pair[1].error else 0)
-    error = worst.error or StreamError("no candidate fits")
-    error.record = worst.record
-    raise error
+    # Nothing fits. The fault told is that of the reading which the values speak for, and among equals of the one that
+    # came furthest. One that decodes whole has none: the payload goes on, or its footer is damaged; framing says which.
+    candidate, loaded = max(complete + failed, key=lambda pair: (prefer(pair[1].record), _reached(pair[1])))
+    if loaded.error is None:
+        return Resolved(loaded.record, loaded.size, candidate.assumes)
+    loaded.error.record = loaded.record
+    raise loaded.error
+
+
+def _reached(loaded: Loaded) -> int:
+    return loaded.size if loaded.error is None else loaded.error.offset

@@ -17,6 +17,9 @@ from vnetmig.vmstate.types import BUFFER, BY_NAME, NULLPTR, UINT8, UINT32, UINT6
 NESTING_MAX = 64
 """Structs in structs; real devices nest under ten deep."""
 
+RUN_MAX = 1024
+"""Elements of a later run of an array that get a path each of their own; arrays of pointers are far smaller."""
+
 _WORDS = {"pci irq state": UINT32}
 _GROUP = ("vmsd_name", "version", "fields", "subsections")
 _INLINE = ("tmp", "vstruct")
@@ -104,6 +107,9 @@ class _Reader:
                 path = name
             if path == name:
                 path = _apart(name, places)
+            elif length is not None and length <= RUN_MAX:  # a later run of an array: its elements go on counting
+                items += filter(None, (self.item(node, f"{name}[{index + i}]", None, depth) for i in range(length)))
+                continue
             item = self.item(node, path, length, depth)
             if item is not None:
                 items.append(item)
