@@ -51,6 +51,10 @@ VMSD_NAMES = ("v", "v/a", "va", "w")
 """Some are prefixes of others: the rule of who owns a subsection must be put to the test."""
 
 
+PLAIN = ("field",) * 5 + ("array",) * 2
+NESTING = ("check", "struct", "each", "optional", "list")
+
+
 @dataclass
 class Sight:
     """What an expression may name at some place of a description."""
@@ -97,7 +101,11 @@ def counts(draw: st.DrawFn, sight: Sight) -> int | Expr | None:
 @st.composite
 def items(draw: st.DrawFn, sight: Sight, depth: int) -> Item:
     number = next(sight.numbers)
-    kind = draw(st.sampled_from(("field",) * 5 + ("array",) * 2 + (("check", "struct", "each", "optional", "list") if depth else ())))
+    kind = draw(
+        st.sampled_from(
+            ("field",) * 5 + ("array",) * 2 + (("check", "struct", "each", "optional", "list") if depth else ())
+        )
+    )
     when = draw(st.none() | values(sight))
     since = draw(st.sampled_from((0, 0, 0, 1, 2, 3)))
     limit = draw(st.sampled_from((2, 12, 40)))

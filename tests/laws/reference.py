@@ -99,7 +99,9 @@ class Invented:
 
     def take(self, size: int) -> bytes:
         small = self.rng.random() < 0.5
-        return self.put(bytes(self.rng.choice((0, 0, 1, 2, 5)) if small else self.rng.randrange(256) for _ in range(size)))
+        return self.put(
+            bytes(self.rng.choice((0, 0, 1, 2, 5)) if small else self.rng.randrange(256) for _ in range(size))
+        )
 
     def marker(self, width: int, number: int) -> bytes:
         value = 0 if number >= 4 or self.rng.random() < 0.4 else self.rng.randrange(1, 5)

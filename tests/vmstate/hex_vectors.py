@@ -1,11 +1,11 @@
 """The loader of tests/vectors/*.hex: bytes written down by hand, one field per line, each with its path and value.
 
-    % description NAME         a description in vector_descriptions.py; or
-    % vmdesc { JSON }          one as QEMU writes it into a stream
-    % version 2                of the section, when it is not the description's own
-    % error CODE at OFFSET field PATH      what loading must come to; without it, it must be fine
-    00 00 01 00   # vq[0].num = 256        bytes, path, value; `= bytes`: the bytes themselves
-    ; a remark
+% description NAME         a description in vector_descriptions.py; or
+% vmdesc { JSON }          one as QEMU writes it into a stream
+% version 2                of the section, when it is not the description's own
+% error CODE at OFFSET field PATH      what loading must come to; without it, it must be fine
+00 00 01 00   # vq[0].num = 256        bytes, path, value; `= bytes`: the bytes themselves
+; a remark
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Vector:
     @property
     def program(self) -> Program:
         if self.vmdesc:
-            text = '{"page_size": 4096, "devices": [%s]}' % self.vmdesc
+            text = f'{{"page_size": 4096, "devices": [{self.vmdesc}]}}'
             (device,) = Description(text.encode()).devices
             return program_of(device, len(self.data))
         return Program(DESCRIPTIONS[self.description], version=self.version)

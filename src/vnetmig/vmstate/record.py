@@ -277,10 +277,7 @@ class Record:
 
     def __contains__(self, path: str) -> bool:
         try:
-            if openings.SIGN in path:
-                self[path]
-            else:
-                self._find(path)
+            self[path]
         except FieldError:
             return False
         return True

@@ -17,6 +17,9 @@ from vnetmig.vmstate.types import BUFFER, BY_NAME, NULLPTR, UINT8, UINT32, UINT6
 NESTING_MAX = 64
 """Structs in structs; real devices nest under ten deep."""
 
+VERSION_MAX = (1 << 32) - 1
+"""A version is a u32 on the wire."""
+
 RUN_MAX = 1024
 """Elements of a later run of an array that get a path each of their own; arrays of pointers are far smaller."""
 
@@ -75,8 +78,10 @@ class _Reader:
         keys = dict(pairs)
         version = keys.get("version", 0)
         fields, subsections = keys.get("fields", []), keys.get("subsections", [])
-        if not isinstance(fields, list) or not isinstance(subsections, list) or not isinstance(version, int):
+        if not isinstance(fields, list) or not isinstance(subsections, list):
             raise _bad(f"of '{name}' has no list of fields")
+        if not isinstance(version, int) or not 0 <= version <= VERSION_MAX:
+            raise _bad(f"gives {version!r} as the version of '{name}'")
         items = self.fields(fields, depth)
         subs: dict[str, Vmsd] = {}
         for sub in subsections:
