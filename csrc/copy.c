@@ -1,6 +1,7 @@
 /*
  * copy.c - bytes of the wire into bytes of a record and back: the same copy, since exchanging the order of an
- * integer's bytes is its own inverse. A run is one loop over all passes; with windows (windows.c) it is quicker.
+ * integer's bytes is its own inverse. A run is one loop over all passes; with windows (windows.c) it is
+ * quicker.
  */
 #include "interp.h"
 
@@ -33,8 +34,8 @@ bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op)
 }
 
 /*
- * n integers, `step` bytes apart on both sides. Inline, so that a constant step gives a loop of its own; through
- * memcpy, since neither side is aligned.
+ * n integers, `step` bytes apart on both sides. Inline, so that a constant step gives a loop of its own;
+ * through memcpy, since neither side is aligned.
  */
 static inline void swap16(const uint8_t *restrict in, uint8_t *restrict out, size_t n, size_t step)
 {
@@ -90,8 +91,8 @@ static void copy_neighbours(uint32_t kind, const uint8_t *restrict in, uint8_t *
 }
 
 /* One run in each of n passes that are `step` bytes apart: what it is, is asked once and not n times. */
-static void copy_strided(const struct vnm_run *run, const uint8_t *restrict in, uint8_t *restrict out, size_t n,
-                         size_t step)
+static void copy_strided(const struct vnm_run *run, const uint8_t *restrict in, uint8_t *restrict out,
+                         size_t n, size_t step)
 {
     uint32_t width = run->kind & ~VNM_LITTLE;
     size_t bytes = (size_t)width * run->count;

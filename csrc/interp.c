@@ -130,3 +130,72 @@ uint32_t vnm_eval(struct vnm_run_state *s, uint32_t first, uint64_t *value)
     }
     return VNM_BAD_PROGRAM;
 }
+
+static uint32_t check(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
+{
+    uint64_t got, expected;
+    uint32_t code = vnm_eval(s, op->expr, &got);
+    if (code == VNM_OK)
+        code = vnm_eval(s, op->a, &expected);
+    if (code != VNM_OK)
+        return vnm_stop(s, code, pc);
+    if (op->flags ? got <= expected : got == expected)
+        return VNM_OK;
+    return vnm_fail(s, VNM_CHECK, pc, s->position, expected, got);
+}
+
+uint32_t vnm_body(struct vnm_run_state *s, uint32_t pc, uint32_t end)
+{
+    const struct vnm_program *p = s->program;
+    while (pc < end && pc < p->n_ops) {
+        const struct vnm_op *op = &p->ops[pc];
+        uint32_t code = VNM_OK, next = pc + 1;
+        uint64_t holds;
+        switch (op->kind) {
+        case VNM_OP_END:
+            return VNM_OK;
+        case VNM_OP_IF:
+            code = vnm_eval(s, op->expr, &holds);
+            if (code != VNM_OK)
+                return vnm_stop(s, code, pc);
+            next = holds ? next : op->next;
+            break;
+        case VNM_OP_CHECK:
+            code = check(s, pc, op);
+            break;
+        case VNM_OP_EACH:
+        case VNM_OP_FIXED:
+        case VNM_OP_LIST:
+            next = op->next; /* behind the body, which the step runs */
+            code = s->side->step[op->kind](s, pc, op);
+            break;
+        case VNM_OP_SPAN:
+        case VNM_OP_VSPAN:
+        case VNM_OP_SUBSECTIONS:
+            code = s->side->step[op->kind](s, pc, op);
+            break;
+        default:
+            return vnm_stop(s, VNM_BAD_PROGRAM, pc);
+        }
+        if (code != VNM_OK)
+            return code;
+        if (next <= pc)
+            return vnm_stop(s, VNM_BAD_PROGRAM, pc);
+        pc = next;
+    }
+    return VNM_OK;
+}
+
+uint32_t vnm_elements(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op, uint64_t count,
+                      uint64_t at)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (vnm_push(s, pc, (uint32_t)i, at + i * op->c) != VNM_OK)
+            return vnm_stop(s, VNM_TOO_DEEP, pc);
+        uint32_t code = vnm_body(s, pc + 1, op->next);
+        if (code != VNM_OK)
+            return code;
+        vnm_pop(s);
+    }
+    return VNM_OK;
+}

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define VNM_SLOT_BYTES 8u        /* u32 offset or first node, u32 count */
-#define VNM_NODE_HEADER 8u       /* u32 next, u32 marker */
+#define VNM_SLOT_BYTES 8u         /* u32 offset or first node, u32 count */
+#define VNM_NODE_HEADER 8u        /* u32 next, u32 marker */
 #define VNM_SUBSECTION_HEADER 12u /* u32 next, u32 entry, u32 version */
 #define VNM_SUBSECTION_MARK 0x05u /* qemu: migration/migration.h:QEMU_VM_SUBSECTION */
 #define VNM_LITTLE 0x10u
@@ -31,11 +31,23 @@ enum vnm_insn_op {
     VNM_I_NOT
 };
 
+struct vnm_run_state;
+
+/* What one side of the interpreter, loading or saving, does for an op. Returns a vnm_code. */
+typedef uint32_t vnm_step(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op);
+
+/* The steps of one side, by kind of op; NULL where vnm_body does the op itself. */
+struct vnm_side {
+    vnm_step *step[VNM_OP_CHECK + 1];
+};
+
 /* One run of the interpreter: the open frames and the record they lie in. */
 struct vnm_run_state {
     const struct vnm_program *program;
+    const struct vnm_side *side;
     const uint8_t *record;
     uint64_t record_length; /* bytes of the record that may be read */
+    uint64_t position;      /* stream bytes read or written so far (on saving, also what did not fit) */
     uint64_t frame[VNM_DEPTH + 1];
     uint32_t depth;
     struct vnm_result *result;
@@ -57,6 +69,19 @@ static inline void vnm_put32(uint8_t *p, uint32_t v)
 /* Stop with `code`; position, expected and got go into the result. Returns code. */
 uint32_t vnm_fail(struct vnm_run_state *s, uint32_t code, uint32_t op, uint64_t position, uint64_t expected,
                   uint64_t got);
+
+/* Stop with `code` where the run stands. */
+static inline uint32_t vnm_stop(struct vnm_run_state *s, uint32_t code, uint32_t pc)
+{
+    return vnm_fail(s, code, pc, s->position, 0, 0);
+}
+
+/* Run the ops from `pc` up to `end` or an END. */
+uint32_t vnm_body(struct vnm_run_state *s, uint32_t pc, uint32_t end);
+
+/* Run the body of `op` for `count` elements of op->c record bytes each, the first at `at`. */
+uint32_t vnm_elements(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op, uint64_t count,
+                      uint64_t at);
 
 /* Evaluate the expression that begins at insns[first]. */
 uint32_t vnm_eval(struct vnm_run_state *s, uint32_t first, uint64_t *value);
@@ -85,8 +110,8 @@ static inline bool vnm_needs_swap(uint32_t kind)
 }
 
 /*
- * One op's runs are inside the program's table and fill its pass: checked before an op uses them. An op with windows
- * does not use its runs.
+ * One op's runs are inside the program's table and fill its pass: checked before an op uses them. An op with
+ * windows does not use its runs.
  */
 bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op);
 
@@ -104,7 +129,8 @@ bool vnm_has_windows(const struct vnm_program *p, const struct vnm_op *op);
 void vnm_copy_windows(const struct vnm_program *p, const struct vnm_op *op, size_t repeat, const uint8_t *in,
                       uint8_t *out);
 
-/* Exchange the byte order of integers of 2, 4 or 8 bytes, 16 bytes at a time. Returns how many bytes it did. */
+/* Exchange the byte order of integers of 2, 4 or 8 bytes, 16 bytes at a time. Returns how many bytes it did.
+ */
 size_t vnm_swap_blocks(uint32_t width, const uint8_t *in, uint8_t *out, size_t size);
 
 #endif

@@ -5,34 +5,26 @@ struct loader {
     struct vnm_run_state s;
     const uint8_t *input;
     uint64_t length;
-    uint64_t position;
     uint8_t *record;
     uint64_t capacity;
     uint64_t used; /* arena top */
 };
 
-static uint32_t load_body(struct loader *l, uint32_t pc, uint32_t end);
-
 static uint64_t remaining(const struct loader *l)
 {
-    return l->length - l->position;
+    return l->length - l->s.position;
 }
 
 static uint32_t truncated(struct loader *l, uint32_t pc, uint64_t wanted)
 {
-    return vnm_fail(&l->s, VNM_TRUNCATED, pc, l->position, wanted, remaining(l));
-}
-
-static uint32_t stop(struct loader *l, uint32_t code, uint32_t pc)
-{
-    return vnm_fail(&l->s, code, pc, l->position, 0, 0);
+    return vnm_fail(&l->s, VNM_TRUNCATED, pc, l->s.position, wanted, remaining(l));
 }
 
 /* Take `size` zeroed bytes of arena. */
 static uint32_t take(struct loader *l, uint32_t pc, uint64_t size, uint64_t *offset)
 {
     if (size > l->capacity - l->used)
-        return vnm_fail(&l->s, VNM_NO_ROOM, pc, l->position, l->used + size, l->capacity);
+        return vnm_fail(&l->s, VNM_NO_ROOM, pc, l->s.position, l->used + size, l->capacity);
     memset(l->record + l->used, 0, (size_t)size);
     *offset = l->used;
     l->used += size;
@@ -45,7 +37,7 @@ static uint32_t place(struct loader *l, uint32_t pc, uint64_t size, uint64_t *at
 {
     *at = l->s.frame[l->s.depth] + l->s.program->ops[pc].rec;
     if (!vnm_inside(*at, size, l->used))
-        return stop(l, VNM_BAD_PROGRAM, pc);
+        return vnm_stop(&l->s, VNM_BAD_PROGRAM, pc);
     return VNM_OK;
 }
 
@@ -55,40 +47,42 @@ static void set_slot(struct loader *l, uint64_t slot, uint64_t offset, uint64_t 
     vnm_put32(l->record + slot + 4, (uint32_t)count);
 }
 
-static uint32_t load_span(struct loader *l, uint32_t pc, const struct vnm_op *op)
+static uint32_t load_span(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct loader *l = (struct loader *)s;
     uint64_t total = (uint64_t)op->c * op->expr, at;
     if (!vnm_runs_valid(l->s.program, op))
-        return stop(l, VNM_BAD_PROGRAM, pc);
+        return vnm_stop(&l->s, VNM_BAD_PROGRAM, pc);
     if (remaining(l) < total)
         return truncated(l, pc, total);
     uint32_t code = place(l, pc, total, &at);
     if (code != VNM_OK)
         return code;
-    vnm_copy_runs(l->s.program, op, op->expr, l->input + l->position, l->record + at);
-    l->position += total;
+    vnm_copy_runs(l->s.program, op, op->expr, l->input + l->s.position, l->record + at);
+    l->s.position += total;
     return VNM_OK;
 }
 
 /* Evaluate the count of `op`, refuse it over `limit` or when `least` bytes each are not there. */
-static uint32_t load_count(struct loader *l, uint32_t pc, const struct vnm_op *op, uint32_t limit, uint32_t least,
-                           uint64_t *count)
+static uint32_t load_count(struct loader *l, uint32_t pc, const struct vnm_op *op, uint32_t limit,
+                           uint32_t least, uint64_t *count)
 {
     uint32_t code = vnm_eval(&l->s, op->expr, count);
     if (code != VNM_OK)
-        return stop(l, code, pc);
+        return vnm_stop(&l->s, code, pc);
     if (*count > limit)
-        return vnm_fail(&l->s, VNM_LIMIT, pc, l->position, limit, *count);
+        return vnm_fail(&l->s, VNM_LIMIT, pc, l->s.position, limit, *count);
     if (*count * least > remaining(l))
         return truncated(l, pc, *count * least);
     return VNM_OK;
 }
 
-static uint32_t load_vspan(struct loader *l, uint32_t pc, const struct vnm_op *op)
+static uint32_t load_vspan(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct loader *l = (struct loader *)s;
     uint64_t count, slot, at = 0;
     if (!vnm_runs_valid(l->s.program, op))
-        return stop(l, VNM_BAD_PROGRAM, pc);
+        return vnm_stop(&l->s, VNM_BAD_PROGRAM, pc);
     uint32_t code = load_count(l, pc, op, op->flags, op->c, &count);
     if (code != VNM_OK)
         return code;
@@ -98,26 +92,14 @@ static uint32_t load_vspan(struct loader *l, uint32_t pc, const struct vnm_op *o
     if (code != VNM_OK)
         return code;
     set_slot(l, slot, at, count);
-    vnm_copy_runs(l->s.program, op, count, l->input + l->position, l->record + at);
-    l->position += count * op->c;
+    vnm_copy_runs(l->s.program, op, count, l->input + l->s.position, l->record + at);
+    l->s.position += count * op->c;
     return VNM_OK;
 }
 
-static uint32_t load_elements(struct loader *l, uint32_t pc, const struct vnm_op *op, uint64_t count, uint64_t at)
+static uint32_t load_each(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
-    for (uint64_t i = 0; i < count; i++) {
-        if (vnm_push(&l->s, pc, (uint32_t)i, at + i * op->c) != VNM_OK)
-            return stop(l, VNM_TOO_DEEP, pc);
-        uint32_t code = load_body(l, pc + 1, op->next);
-        if (code != VNM_OK)
-            return code;
-        vnm_pop(&l->s);
-    }
-    return VNM_OK;
-}
-
-static uint32_t load_each(struct loader *l, uint32_t pc, const struct vnm_op *op)
-{
+    struct loader *l = (struct loader *)s;
     uint64_t count, slot, at = 0;
     uint32_t code = load_count(l, pc, op, op->b, op->a, &count);
     if (code == VNM_OK)
@@ -127,18 +109,20 @@ static uint32_t load_each(struct loader *l, uint32_t pc, const struct vnm_op *op
     if (code != VNM_OK)
         return code;
     set_slot(l, slot, at, count);
-    return load_elements(l, pc, op, count, at);
+    return vnm_elements(&l->s, pc, op, count, at);
 }
 
-static uint32_t load_fixed(struct loader *l, uint32_t pc, const struct vnm_op *op)
+static uint32_t load_fixed(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct loader *l = (struct loader *)s;
     uint64_t at;
     uint32_t code = place(l, pc, (uint64_t)op->expr * op->c, &at);
-    return code != VNM_OK ? code : load_elements(l, pc, op, op->expr, at);
+    return code != VNM_OK ? code : vnm_elements(&l->s, pc, op, op->expr, at);
 }
 
 /* Link a new node of `size` bytes behind the last one of the list whose slot is at `slot`. */
-static uint32_t append_node(struct loader *l, uint32_t pc, uint64_t size, uint64_t slot, uint64_t *last, uint64_t *node)
+static uint32_t append_node(struct loader *l, uint32_t pc, uint64_t size, uint64_t slot, uint64_t *last,
+                            uint64_t *node)
 {
     uint32_t count = vnm_get32(l->record + slot + 4);
     uint32_t code = take(l, pc, size, node);
@@ -148,40 +132,42 @@ static uint32_t append_node(struct loader *l, uint32_t pc, uint64_t size, uint64
     vnm_put32(l->record + slot + 4, count + 1);
     *last = *node;
     if (vnm_push(&l->s, pc, count, *node) != VNM_OK)
-        return stop(l, VNM_TOO_DEEP, pc);
+        return vnm_stop(&l->s, VNM_TOO_DEEP, pc);
     return VNM_OK;
 }
 
-static uint32_t load_list(struct loader *l, uint32_t pc, const struct vnm_op *op)
+static uint32_t load_list(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct loader *l = (struct loader *)s;
     uint64_t slot, last = 0, node;
     if ((op->flags != 1 && op->flags != 4) || op->c < VNM_NODE_HEADER)
-        return stop(l, VNM_BAD_PROGRAM, pc);
+        return vnm_stop(&l->s, VNM_BAD_PROGRAM, pc);
     uint32_t code = place(l, pc, VNM_SLOT_BYTES, &slot);
     for (uint32_t n = 0; code == VNM_OK; n++) {
         if (remaining(l) < op->flags)
             return truncated(l, pc, op->flags);
-        const uint8_t *in = l->input + l->position;
+        const uint8_t *in = l->input + l->s.position;
         uint32_t marker = in[0];
         if (op->flags == 4)
             marker = (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
         if (marker && n >= op->b)
-            return vnm_fail(&l->s, VNM_LIMIT, pc, l->position, op->b, (uint64_t)n + 1);
-        l->position += op->flags;
+            return vnm_fail(&l->s, VNM_LIMIT, pc, l->s.position, op->b, (uint64_t)n + 1);
+        l->s.position += op->flags;
         if (!marker)
             return VNM_OK;
         code = append_node(l, pc, op->c, slot, &last, &node);
         if (code != VNM_OK)
             return code;
         vnm_put32(l->record + node + 4, marker);
-        code = load_body(l, pc + 1, op->next);
+        code = vnm_body(&l->s, pc + 1, op->next);
         if (code == VNM_OK)
             vnm_pop(&l->s);
     }
     return code;
 }
 
-static uint32_t find_subsection(const struct vnm_program *p, const struct vnm_op *op, const uint8_t *name, uint32_t length)
+static uint32_t find_subsection(const struct vnm_program *p, const struct vnm_op *op, const uint8_t *name,
+                                uint32_t length)
 {
     for (uint32_t i = op->a; i < op->a + op->b; i++) {
         const struct vnm_sub *sub = &p->subs[i];
@@ -196,15 +182,16 @@ static uint32_t find_subsection(const struct vnm_program *p, const struct vnm_op
  * qemu: migration/vmstate.c:vmstate_subsection_load. A name that is too short or has another prefix
  * belongs to an outer description: stop, no error.
  */
-static uint32_t load_subsections(struct loader *l, uint32_t pc, const struct vnm_op *op)
+static uint32_t load_subsections(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct loader *l = (struct loader *)s;
     const struct vnm_program *p = l->s.program;
     uint64_t slot, last = 0, node;
     if (!vnm_inside(op->a, op->b, p->n_subs) || !vnm_inside(op->c, op->expr, p->n_names))
-        return stop(l, VNM_BAD_PROGRAM, pc);
+        return vnm_stop(&l->s, VNM_BAD_PROGRAM, pc);
     uint32_t code = place(l, pc, VNM_SLOT_BYTES, &slot);
-    while (code == VNM_OK && remaining(l) > 0 && l->input[l->position] == VNM_SUBSECTION_MARK) {
-        const uint8_t *in = l->input + l->position;
+    while (code == VNM_OK && remaining(l) > 0 && l->input[l->s.position] == VNM_SUBSECTION_MARK) {
+        const uint8_t *in = l->input + l->s.position;
         if (remaining(l) < 2)
             return truncated(l, pc, 2);
         uint32_t length = in[1];
@@ -216,102 +203,48 @@ static uint32_t load_subsections(struct loader *l, uint32_t pc, const struct vnm
             return VNM_OK;
         uint32_t index = find_subsection(p, op, in + 2, length);
         if (index == p->n_subs)
-            return vnm_fail(&l->s, VNM_UNKNOWN_SUBSECTION, pc, l->position, 0, length);
+            return vnm_fail(&l->s, VNM_UNKNOWN_SUBSECTION, pc, l->s.position, 0, length);
         if (remaining(l) < 6 + (uint64_t)length)
             return truncated(l, pc, 6 + (uint64_t)length);
         const struct vnm_sub *sub = &p->subs[index];
         const uint8_t *v = in + 2 + length;
         uint32_t version = (uint32_t)v[0] << 24 | (uint32_t)v[1] << 16 | (uint32_t)v[2] << 8 | v[3];
         if (version > sub->version)
-            return vnm_fail(&l->s, VNM_TOO_NEW, pc, l->position, sub->version, version);
+            return vnm_fail(&l->s, VNM_TOO_NEW, pc, l->s.position, sub->version, version);
         if (version < sub->minimum_version)
-            return vnm_fail(&l->s, VNM_TOO_OLD, pc, l->position, sub->minimum_version, version);
+            return vnm_fail(&l->s, VNM_TOO_OLD, pc, l->s.position, sub->minimum_version, version);
         if (sub->record_bytes < VNM_SUBSECTION_HEADER || sub->first_op <= pc)
-            return stop(l, VNM_BAD_PROGRAM, pc);
+            return vnm_stop(&l->s, VNM_BAD_PROGRAM, pc);
         code = append_node(l, pc, sub->record_bytes, slot, &last, &node);
         if (code != VNM_OK)
             return code;
         vnm_put32(l->record + node + 4, index);
         vnm_put32(l->record + node + 8, version);
-        l->position += 6 + (uint64_t)length;
-        code = load_body(l, sub->first_op, p->n_ops);
+        l->s.position += 6 + (uint64_t)length;
+        code = vnm_body(&l->s, sub->first_op, p->n_ops);
         if (code == VNM_OK)
             vnm_pop(&l->s);
     }
     return code;
 }
 
-static uint32_t load_check(struct loader *l, uint32_t pc, const struct vnm_op *op)
-{
-    uint64_t got, expected;
-    uint32_t code = vnm_eval(&l->s, op->expr, &got);
-    if (code == VNM_OK)
-        code = vnm_eval(&l->s, op->a, &expected);
-    if (code != VNM_OK)
-        return stop(l, code, pc);
-    if (op->flags ? got <= expected : got == expected)
-        return VNM_OK;
-    return vnm_fail(&l->s, VNM_CHECK, pc, l->position, expected, got);
-}
+static const struct vnm_side LOAD = {
+    .step =
+        {
+            [VNM_OP_SPAN] = load_span,
+            [VNM_OP_VSPAN] = load_vspan,
+            [VNM_OP_EACH] = load_each,
+            [VNM_OP_FIXED] = load_fixed,
+            [VNM_OP_LIST] = load_list,
+            [VNM_OP_SUBSECTIONS] = load_subsections,
+        },
+};
 
-static uint32_t load_body(struct loader *l, uint32_t pc, uint32_t end)
-{
-    const struct vnm_program *p = l->s.program;
-    while (pc < end && pc < p->n_ops) {
-        const struct vnm_op *op = &p->ops[pc];
-        uint32_t code = VNM_OK, next = pc + 1;
-        switch (op->kind) {
-        case VNM_OP_END:
-            return VNM_OK;
-        case VNM_OP_SPAN:
-            code = load_span(l, pc, op);
-            break;
-        case VNM_OP_VSPAN:
-            code = load_vspan(l, pc, op);
-            break;
-        case VNM_OP_EACH:
-            code = load_each(l, pc, op);
-            next = op->next;
-            break;
-        case VNM_OP_FIXED:
-            code = load_fixed(l, pc, op);
-            next = op->next;
-            break;
-        case VNM_OP_LIST:
-            code = load_list(l, pc, op);
-            next = op->next;
-            break;
-        case VNM_OP_IF: {
-            uint64_t holds;
-            code = vnm_eval(&l->s, op->expr, &holds);
-            if (code != VNM_OK)
-                return stop(l, code, pc);
-            next = holds ? next : op->next;
-            break;
-        }
-        case VNM_OP_SUBSECTIONS:
-            code = load_subsections(l, pc, op);
-            break;
-        case VNM_OP_CHECK:
-            code = load_check(l, pc, op);
-            break;
-        default:
-            return stop(l, VNM_BAD_PROGRAM, pc);
-        }
-        if (code != VNM_OK)
-            return code;
-        if (next <= pc)
-            return stop(l, VNM_BAD_PROGRAM, pc);
-        pc = next;
-    }
-    return VNM_OK;
-}
-
-uint32_t vnm_load(const struct vnm_program *program, const uint8_t *input, uint64_t input_length, uint8_t *record,
-                  uint64_t record_capacity, struct vnm_result *result)
+uint32_t vnm_load(const struct vnm_program *program, const uint8_t *input, uint64_t input_length,
+                  uint8_t *record, uint64_t record_capacity, struct vnm_result *result)
 {
     struct loader l = {
-        .s = {.program = program, .record = record, .result = result},
+        .s = {.program = program, .side = &LOAD, .record = record, .result = result},
         .input = input,
         .length = input_length,
         .record = record,
@@ -322,9 +255,9 @@ uint32_t vnm_load(const struct vnm_program *program, const uint8_t *input, uint6
     result->depth = 0;
     uint32_t code = take(&l, 0, program->record_bytes, &root);
     if (code == VNM_OK)
-        code = load_body(&l, 0, program->n_ops);
+        code = vnm_body(&l.s, 0, program->n_ops);
     if (code == VNM_OK)
-        result->position = l.position;
+        result->position = l.s.position;
     result->used = l.used;
     return code;
 }

@@ -166,7 +166,8 @@ static bool read_packed(const struct guest *g, const struct vnm_ring_queue *q, u
                         uint16_t *flags)
 {
     uint64_t desc = (uint64_t)PACKED_DESC_BYTES * at;
-    return read16(g, q->desc, desc + PACKED_ID_OFFSET, id) && read16(g, q->desc, desc + PACKED_FLAGS_OFFSET, flags);
+    return read16(g, q->desc, desc + PACKED_ID_OFFSET, id) &&
+           read16(g, q->desc, desc + PACKED_FLAGS_OFFSET, flags);
 }
 
 static void packed_heads(const struct guest *g, const struct vnm_ring_queue *q, struct vnm_ring_state *s,
@@ -245,9 +246,10 @@ static bool regions_valid(const struct vnm_ring_region *regions, uint32_t n, uin
     return true;
 }
 
-uint32_t vnm_rings(const struct vnm_ring_queue *queues, uint32_t n_queues, const struct vnm_ring_region *regions,
-                   uint32_t n_regions, const uint8_t *memory, uint64_t memory_length, uint32_t options,
-                   struct vnm_ring_state *states, uint16_t *heads, uint32_t heads_capacity)
+uint32_t vnm_rings(const struct vnm_ring_queue *queues, uint32_t n_queues,
+                   const struct vnm_ring_region *regions, uint32_t n_regions, const uint8_t *memory,
+                   uint64_t memory_length, uint32_t options, struct vnm_ring_state *states, uint16_t *heads,
+                   uint32_t heads_capacity)
 {
     struct guest g = {regions, n_regions, memory, (options & VNM_RINGS_ABSENT_ZERO) != 0, false};
     struct head_list list = {heads, heads_capacity, 0};

@@ -5,23 +5,15 @@ struct saver {
     struct vnm_run_state s;
     uint8_t *output;
     uint64_t capacity;
-    uint64_t position; /* goes on counting past capacity, so that the caller learns the size */
 };
-
-static uint32_t save_body(struct saver *w, uint32_t pc, uint32_t end);
-
-static uint32_t stop(struct saver *w, uint32_t code, uint32_t pc)
-{
-    return vnm_fail(&w->s, code, pc, w->position, 0, 0);
-}
 
 /* Where the next `size` bytes go, or NULL when they do not fit any more. */
 static uint8_t *room(struct saver *w, uint64_t size)
 {
     uint8_t *at = NULL;
-    if (vnm_inside(w->position, size, w->capacity))
-        at = w->output + w->position;
-    w->position += size;
+    if (vnm_inside(w->s.position, size, w->capacity))
+        at = w->output + w->s.position;
+    w->s.position += size;
     return at;
 }
 
@@ -43,7 +35,7 @@ static uint32_t place(struct saver *w, uint32_t pc, uint64_t size, uint64_t *at)
 {
     *at = w->s.frame[w->s.depth] + w->s.program->ops[pc].rec;
     if (!vnm_inside(*at, size, w->s.record_length))
-        return stop(w, VNM_BAD_RECORD, pc);
+        return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
     return VNM_OK;
 }
 
@@ -51,76 +43,67 @@ static uint32_t save_runs(struct saver *w, uint32_t pc, const struct vnm_op *op,
 {
     uint64_t total = (uint64_t)op->c * repeat;
     if (!vnm_inside(at, total, w->s.record_length))
-        return stop(w, VNM_BAD_RECORD, pc);
+        return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
     uint8_t *out = room(w, total);
     if (out)
         vnm_copy_runs(w->s.program, op, repeat, w->s.record + at, out);
     return VNM_OK;
 }
 
-static uint32_t save_span(struct saver *w, uint32_t pc, const struct vnm_op *op)
+static uint32_t save_span(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct saver *w = (struct saver *)s;
     if (!vnm_runs_valid(w->s.program, op))
-        return stop(w, VNM_BAD_PROGRAM, pc);
+        return vnm_stop(&w->s, VNM_BAD_PROGRAM, pc);
     return save_runs(w, pc, op, op->expr, w->s.frame[w->s.depth] + op->rec);
 }
 
 /* The slot of `op`: its offset and its count, which must be what the count expression says. */
-static uint32_t save_slot(struct saver *w, uint32_t pc, const struct vnm_op *op, uint32_t limit, uint64_t *offset,
-                          uint64_t *count)
+static uint32_t save_slot(struct saver *w, uint32_t pc, const struct vnm_op *op, uint32_t limit,
+                          uint64_t *offset, uint64_t *count)
 {
     uint64_t slot;
     uint32_t code = vnm_eval(&w->s, op->expr, count);
     if (code != VNM_OK)
-        return stop(w, code, pc);
+        return vnm_stop(&w->s, code, pc);
     code = place(w, pc, VNM_SLOT_BYTES, &slot);
     if (code != VNM_OK)
         return code;
     *offset = vnm_get32(w->s.record + slot);
     uint64_t held = vnm_get32(w->s.record + slot + 4);
     if (held != *count)
-        return vnm_fail(&w->s, VNM_COUNT_MISMATCH, pc, w->position, *count, held);
+        return vnm_fail(&w->s, VNM_COUNT_MISMATCH, pc, w->s.position, *count, held);
     if (*count > limit)
-        return vnm_fail(&w->s, VNM_LIMIT, pc, w->position, limit, *count);
+        return vnm_fail(&w->s, VNM_LIMIT, pc, w->s.position, limit, *count);
     if (!vnm_inside(*offset, *count * op->c, w->s.record_length))
-        return stop(w, VNM_BAD_RECORD, pc);
+        return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
     return VNM_OK;
 }
 
-static uint32_t save_vspan(struct saver *w, uint32_t pc, const struct vnm_op *op)
+static uint32_t save_vspan(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct saver *w = (struct saver *)s;
     uint64_t offset, count;
     if (!vnm_runs_valid(w->s.program, op))
-        return stop(w, VNM_BAD_PROGRAM, pc);
+        return vnm_stop(&w->s, VNM_BAD_PROGRAM, pc);
     uint32_t code = save_slot(w, pc, op, op->flags, &offset, &count);
     return code != VNM_OK ? code : save_runs(w, pc, op, count, offset);
 }
 
-static uint32_t save_elements(struct saver *w, uint32_t pc, const struct vnm_op *op, uint64_t count, uint64_t at)
+static uint32_t save_each(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
-    for (uint64_t i = 0; i < count; i++) {
-        if (vnm_push(&w->s, pc, (uint32_t)i, at + i * op->c) != VNM_OK)
-            return stop(w, VNM_TOO_DEEP, pc);
-        uint32_t code = save_body(w, pc + 1, op->next);
-        if (code != VNM_OK)
-            return code;
-        vnm_pop(&w->s);
-    }
-    return VNM_OK;
-}
-
-static uint32_t save_each(struct saver *w, uint32_t pc, const struct vnm_op *op)
-{
+    struct saver *w = (struct saver *)s;
     uint64_t offset, count;
     uint32_t code = save_slot(w, pc, op, op->b, &offset, &count);
-    return code != VNM_OK ? code : save_elements(w, pc, op, count, offset);
+    return code != VNM_OK ? code : vnm_elements(&w->s, pc, op, count, offset);
 }
 
-static uint32_t save_fixed(struct saver *w, uint32_t pc, const struct vnm_op *op)
+static uint32_t save_fixed(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct saver *w = (struct saver *)s;
     uint64_t at;
     uint32_t code = place(w, pc, (uint64_t)op->expr * op->c, &at);
-    return code != VNM_OK ? code : save_elements(w, pc, op, op->expr, at);
+    return code != VNM_OK ? code : vnm_elements(&w->s, pc, op, op->expr, at);
 }
 
 /* Follow a list's chain: `link` is where the offset of the next node stands. Opens the node's frame. */
@@ -129,33 +112,34 @@ static uint32_t next_node(struct saver *w, uint32_t pc, uint32_t index, uint64_t
 {
     *node = vnm_get32(w->s.record + *link);
     if (*node == 0 || !vnm_inside(*node, header, w->s.record_length))
-        return stop(w, VNM_BAD_RECORD, pc);
+        return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
     *link = *node;
     if (vnm_push(&w->s, pc, index, *node) != VNM_OK)
-        return stop(w, VNM_TOO_DEEP, pc);
+        return vnm_stop(&w->s, VNM_TOO_DEEP, pc);
     return VNM_OK;
 }
 
-static uint32_t save_list(struct saver *w, uint32_t pc, const struct vnm_op *op)
+static uint32_t save_list(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct saver *w = (struct saver *)s;
     uint64_t link, node;
     if ((op->flags != 1 && op->flags != 4) || op->c < VNM_NODE_HEADER)
-        return stop(w, VNM_BAD_PROGRAM, pc);
+        return vnm_stop(&w->s, VNM_BAD_PROGRAM, pc);
     uint32_t code = place(w, pc, VNM_SLOT_BYTES, &link);
     if (code != VNM_OK)
         return code;
     uint32_t count = vnm_get32(w->s.record + link + 4);
     if (count > op->b)
-        return vnm_fail(&w->s, VNM_LIMIT, pc, w->position, op->b, count);
+        return vnm_fail(&w->s, VNM_LIMIT, pc, w->s.position, op->b, count);
     for (uint32_t i = 0; i < count; i++) {
         code = next_node(w, pc, i, VNM_NODE_HEADER, &link, &node);
         if (code != VNM_OK)
             return code;
         uint32_t marker = vnm_get32(w->s.record + node + 4);
         if (marker == 0 || (op->flags == 1 && marker > 0xff))
-            return stop(w, VNM_BAD_RECORD, pc);
+            return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
         put_be(w, marker, op->flags);
-        code = save_body(w, pc + 1, op->next);
+        code = vnm_body(&w->s, pc + 1, op->next);
         if (code != VNM_OK)
             return code;
         vnm_pop(&w->s);
@@ -164,33 +148,35 @@ static uint32_t save_list(struct saver *w, uint32_t pc, const struct vnm_op *op)
     return VNM_OK;
 }
 
-static uint32_t save_subsections(struct saver *w, uint32_t pc, const struct vnm_op *op)
+static uint32_t save_subsections(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
+    struct saver *w = (struct saver *)s;
     const struct vnm_program *p = w->s.program;
     uint64_t link, node;
     if (!vnm_inside(op->a, op->b, p->n_subs))
-        return stop(w, VNM_BAD_PROGRAM, pc);
+        return vnm_stop(&w->s, VNM_BAD_PROGRAM, pc);
     uint32_t code = place(w, pc, VNM_SLOT_BYTES, &link);
     if (code != VNM_OK)
         return code;
     uint32_t count = vnm_get32(w->s.record + link + 4);
     if (count > w->s.record_length / VNM_SUBSECTION_HEADER)
-        return stop(w, VNM_BAD_RECORD, pc);
+        return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
     for (uint32_t i = 0; i < count; i++) {
         code = next_node(w, pc, i, VNM_SUBSECTION_HEADER, &link, &node);
         if (code != VNM_OK)
             return code;
         uint32_t index = vnm_get32(w->s.record + node + 4);
         if (index < op->a || index >= op->a + op->b)
-            return stop(w, VNM_BAD_RECORD, pc);
+            return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
         const struct vnm_sub *sub = &p->subs[index];
-        if (sub->name_length > 0xff || !vnm_inside(sub->name_offset, sub->name_length, p->n_names) || sub->first_op <= pc)
-            return stop(w, VNM_BAD_PROGRAM, pc);
+        if (sub->name_length > 0xff || !vnm_inside(sub->name_offset, sub->name_length, p->n_names) ||
+            sub->first_op <= pc)
+            return vnm_stop(&w->s, VNM_BAD_PROGRAM, pc);
         put_be(w, VNM_SUBSECTION_MARK, 1);
         put_be(w, sub->name_length, 1);
         put_bytes(w, p->names + sub->name_offset, sub->name_length);
         put_be(w, vnm_get32(w->s.record + node + 8), 4);
-        code = save_body(w, sub->first_op, p->n_ops);
+        code = vnm_body(&w->s, sub->first_op, p->n_ops);
         if (code != VNM_OK)
             return code;
         vnm_pop(&w->s);
@@ -198,77 +184,27 @@ static uint32_t save_subsections(struct saver *w, uint32_t pc, const struct vnm_
     return VNM_OK;
 }
 
-static uint32_t save_check(struct saver *w, uint32_t pc, const struct vnm_op *op)
-{
-    uint64_t got, expected;
-    uint32_t code = vnm_eval(&w->s, op->expr, &got);
-    if (code == VNM_OK)
-        code = vnm_eval(&w->s, op->a, &expected);
-    if (code != VNM_OK)
-        return stop(w, code, pc);
-    if (op->flags ? got <= expected : got == expected)
-        return VNM_OK;
-    return vnm_fail(&w->s, VNM_CHECK, pc, w->position, expected, got);
-}
+static const struct vnm_side SAVE = {
+    .step =
+        {
+            [VNM_OP_SPAN] = save_span,
+            [VNM_OP_VSPAN] = save_vspan,
+            [VNM_OP_EACH] = save_each,
+            [VNM_OP_FIXED] = save_fixed,
+            [VNM_OP_LIST] = save_list,
+            [VNM_OP_SUBSECTIONS] = save_subsections,
+        },
+};
 
-static uint32_t save_body(struct saver *w, uint32_t pc, uint32_t end)
-{
-    const struct vnm_program *p = w->s.program;
-    while (pc < end && pc < p->n_ops) {
-        const struct vnm_op *op = &p->ops[pc];
-        uint32_t code = VNM_OK, next = pc + 1;
-        switch (op->kind) {
-        case VNM_OP_END:
-            return VNM_OK;
-        case VNM_OP_SPAN:
-            code = save_span(w, pc, op);
-            break;
-        case VNM_OP_VSPAN:
-            code = save_vspan(w, pc, op);
-            break;
-        case VNM_OP_EACH:
-            code = save_each(w, pc, op);
-            next = op->next;
-            break;
-        case VNM_OP_FIXED:
-            code = save_fixed(w, pc, op);
-            next = op->next;
-            break;
-        case VNM_OP_LIST:
-            code = save_list(w, pc, op);
-            next = op->next;
-            break;
-        case VNM_OP_IF: {
-            uint64_t holds;
-            code = vnm_eval(&w->s, op->expr, &holds);
-            if (code != VNM_OK)
-                return stop(w, code, pc);
-            next = holds ? next : op->next;
-            break;
-        }
-        case VNM_OP_SUBSECTIONS:
-            code = save_subsections(w, pc, op);
-            break;
-        case VNM_OP_CHECK:
-            code = save_check(w, pc, op);
-            break;
-        default:
-            return stop(w, VNM_BAD_PROGRAM, pc);
-        }
-        if (code != VNM_OK)
-            return code;
-        if (next <= pc)
-            return stop(w, VNM_BAD_PROGRAM, pc);
-        pc = next;
-    }
-    return VNM_OK;
-}
-
-uint32_t vnm_save(const struct vnm_program *program, const uint8_t *record, uint64_t record_length, uint8_t *output,
-                  uint64_t output_capacity, struct vnm_result *result)
+uint32_t vnm_save(const struct vnm_program *program, const uint8_t *record, uint64_t record_length,
+                  uint8_t *output, uint64_t output_capacity, struct vnm_result *result)
 {
     struct saver w = {
-        .s = {.program = program, .record = record, .record_length = record_length, .result = result},
+        .s = {.program = program,
+              .side = &SAVE,
+              .record = record,
+              .record_length = record_length,
+              .result = result},
         .output = output,
         .capacity = output ? output_capacity : 0,
     };
@@ -276,15 +212,15 @@ uint32_t vnm_save(const struct vnm_program *program, const uint8_t *record, uint
     result->depth = 0;
     uint32_t code = VNM_OK;
     if (record_length < program->record_bytes)
-        code = stop(&w, VNM_BAD_RECORD, 0);
+        code = vnm_stop(&w.s, VNM_BAD_RECORD, 0);
     if (code == VNM_OK)
-        code = save_body(&w, 0, program->n_ops);
-    result->used = w.position;
+        code = vnm_body(&w.s, 0, program->n_ops);
+    result->used = w.s.position;
     if (code != VNM_OK)
         return code;
-    result->position = w.position;
-    if (w.position > w.capacity)
-        return vnm_fail(&w.s, VNM_NO_ROOM, 0, w.position, w.position, w.capacity);
+    result->position = w.s.position;
+    if (w.s.position > w.capacity)
+        return vnm_fail(&w.s, VNM_NO_ROOM, 0, w.s.position, w.s.position, w.capacity);
     return VNM_OK;
 }
 

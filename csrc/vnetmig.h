@@ -79,7 +79,8 @@ struct vnm_sub {
     uint32_t name_offset, name_length, first_op, record_bytes, version, minimum_version, unused0, unused1;
 };
 
-/* A shortcut through the runs of an op: `blocks` times 16 bytes from `at` on, each put in the order of `mask`. */
+/* A shortcut through the runs of an op: `blocks` times 16 bytes from `at` on, each put in the order of
+ * `mask`. */
 struct vnm_window {
     uint32_t at, blocks;
     uint8_t mask[16];
@@ -94,7 +95,8 @@ struct vnm_program {
     const struct vnm_sub *subs;
     const uint8_t *names;
     const struct vnm_window *windows; /* n_windows of them; may be none */
-    const uint32_t *first_window;     /* n_ops + 1 numbers: those of op i are [first_window[i], first_window[i + 1]) */
+    const uint32_t
+        *first_window; /* n_ops + 1 numbers: those of op i are [first_window[i], first_window[i + 1]) */
     uint32_t n_ops, n_runs, n_insns, n_consts, n_subs, n_names;
     uint32_t record_bytes; /* fixed part of the root record */
     uint32_t n_windows;
@@ -119,11 +121,11 @@ uint32_t vnm_abi_version(void);
 /*
  * vnm_make_windows - work out the windows of a program, to be put into it: they change speed, never bytes.
  *
- * Needs ops and runs only. `first_window` has room for n_ops + 1 numbers. Returns how many windows there are: at most
- * three per run of each op. When that is more than `capacity`, what was written must not be used.
+ * Needs ops and runs only. `first_window` has room for n_ops + 1 numbers. Returns how many windows there are:
+ * at most three per run of each op. When that is more than `capacity`, what was written must not be used.
  */
-uint32_t vnm_make_windows(const struct vnm_program *program, uint32_t *first_window, struct vnm_window *windows,
-                          uint32_t capacity);
+uint32_t vnm_make_windows(const struct vnm_program *program, uint32_t *first_window,
+                          struct vnm_window *windows, uint32_t capacity);
 
 /*
  * vnm_load - run `program` over `input`, filling `record`.
@@ -153,7 +155,8 @@ struct vnm_bound {
     uint64_t target_capacity;
 };
 
-/* vnm_save, vnm_load of `bound`. Return the bytes of target in use, or 0 if it failed: the plain call then tells why. */
+/* vnm_save, vnm_load of `bound`. Return the bytes of target in use, or 0 if it failed: the plain call then
+ * tells why. */
 uint64_t vnm_save_bound(const struct vnm_bound *bound);
 uint64_t vnm_load_bound(const struct vnm_bound *bound);
 
@@ -202,12 +205,13 @@ enum vnm_ring_known {
 
 /* One queue, as the stream describes it. Nothing in it is trusted. */
 struct vnm_ring_queue {
-    uint64_t desc, avail, used; /* guest physical; with VNM_RING_LEGACY and a desc, avail and used are not read */
+    uint64_t desc, avail,
+        used; /* guest physical; with VNM_RING_LEGACY and a desc, avail and used are not read */
     uint32_t num, align, flags;
     uint32_t inuse;          /* packed: from the stream */
     uint16_t last_avail_idx; /* the one that holds: of packed_virtqueues where the stream has that */
     uint16_t used_idx;       /* packed: from the stream */
-    uint16_t early_idx;      /* last_avail_idx as it stands beside desc: checked before any subsection is read */
+    uint16_t early_idx; /* last_avail_idx as it stands beside desc: checked before any subsection is read */
     uint16_t unused0;
 };
 
@@ -226,10 +230,10 @@ struct vnm_ring_state {
     uint32_t waiting;    /* heads (packed: descriptors, at most VNM_RING_WALK) not yet seen by the device */
     uint32_t first_head; /* the heads in flight are heads[first_head ... first_head + n_heads) */
     uint32_t n_heads;
-    uint32_t bad_heads;  /* split: those of them that name no descriptor of the ring */
-    uint16_t avail_idx;  /* split: the driver's index in guest memory; 0 unless known */
+    uint32_t bad_heads; /* split: those of them that name no descriptor of the ring */
+    uint16_t avail_idx; /* split: the driver's index in guest memory; 0 unless known */
     uint16_t used_idx, shadow_avail_idx;
-    uint16_t nheads;     /* split: avail_idx - last_avail_idx modulo 2^16, the delta of QEMU's message */
+    uint16_t nheads; /* split: avail_idx - last_avail_idx modulo 2^16, the delta of QEMU's message */
 };
 
 /*
@@ -246,9 +250,10 @@ struct vnm_ring_state {
  * VNM_LIMIT). VNM_NO_ROOM: everything is right but the list of heads, which needs room for the sum of all
  * n_heads; otherwise VNM_OK.
  */
-uint32_t vnm_rings(const struct vnm_ring_queue *queues, uint32_t n_queues, const struct vnm_ring_region *regions,
-                   uint32_t n_regions, const uint8_t *memory, uint64_t memory_length, uint32_t options,
-                   struct vnm_ring_state *states, uint16_t *heads, uint32_t heads_capacity);
+uint32_t vnm_rings(const struct vnm_ring_queue *queues, uint32_t n_queues,
+                   const struct vnm_ring_region *regions, uint32_t n_regions, const uint8_t *memory,
+                   uint64_t memory_length, uint32_t options, struct vnm_ring_state *states, uint16_t *heads,
+                   uint32_t heads_capacity);
 
 /* CDEF END */
 

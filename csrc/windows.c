@@ -1,9 +1,10 @@
 /*
  * windows.c - byte order, 16 bytes at a time, on processors that can put 16 bytes in another order at once.
  *
- * A window covers as many whole integers as fit. It reads 16 bytes, shuffles them and writes 16 bytes; what it writes
- * behind its own integers is written again by the next window. Where fewer than 16 bytes are left, a copy of them is
- * shuffled instead. So no value of a window can reach outside of the bytes of its op: windows need not be trusted.
+ * A window covers as many whole integers as fit. It reads 16 bytes, shuffles them and writes 16 bytes; what
+ * it writes behind its own integers is written again by the next window. Where fewer than 16 bytes are left,
+ * a copy of them is shuffled instead. So no value of a window can reach outside of the bytes of its op:
+ * windows need not be trusted.
  */
 #include "interp.h"
 
@@ -38,8 +39,8 @@ WITH_SHUFFLE static void shuffle_rest(const uint8_t *in, uint8_t *out, size_t si
     memcpy(out, some, size);
 }
 
-WITH_SHUFFLE static void shuffle_passes(const struct vnm_window *first, const struct vnm_window *end, size_t repeat,
-                                        size_t step, const uint8_t *in, uint8_t *out)
+WITH_SHUFFLE static void shuffle_passes(const struct vnm_window *first, const struct vnm_window *end,
+                                        size_t repeat, size_t step, const uint8_t *in, uint8_t *out)
 {
     if (step == 16 && end - first == 1) {
         shuffle_blocks(in, out, repeat, _mm_loadu_si128((const __m128i *)(const void *)first->mask));

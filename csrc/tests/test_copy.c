@@ -1,4 +1,5 @@
-/* test_copy.c - the byte-order copy, with windows and without, against one integer at a time. Exits 0; an assert ends it. */
+/* test_copy.c - the byte-order copy, with windows and without, against one integer at a time. Exits 0; an
+ * assert ends it. */
 #undef NDEBUG
 #include "interp.h"
 
@@ -25,7 +26,8 @@ static uint8_t *filled(size_t size)
     return bytes;
 }
 
-static void reference(const struct vnm_run *runs, uint32_t n_runs, uint32_t repeat, const uint8_t *in, uint8_t *out)
+static void reference(const struct vnm_run *runs, uint32_t n_runs, uint32_t repeat, const uint8_t *in,
+                      uint8_t *out)
 {
     for (uint32_t pass = 0; pass < repeat; pass++)
         for (const struct vnm_run *r = runs; r < runs + n_runs; r++)

@@ -31,7 +31,8 @@ static struct guest new_guest(void)
 }
 
 /* A split ring of `num` entries with its indices; entry i of the avail ring is i. */
-static struct vnm_ring_queue split(struct guest *g, uint32_t num, uint16_t avail_idx, uint16_t last, uint16_t used_idx)
+static struct vnm_ring_queue split(struct guest *g, uint32_t num, uint16_t avail_idx, uint16_t last,
+                                   uint16_t used_idx)
 {
     struct vnm_ring_queue q = {.desc = DESC, .avail = AVAIL, .used = USED, .num = num, .align = 4096};
     q.last_avail_idx = q.early_idx = last;
@@ -185,14 +186,14 @@ static void unknown_and_absent_memory(void)
 static void hostile_regions(void)
 {
     static const struct vnm_ring_region bad[][2] = {
-        {{0x2000, 0x1000, 0}, {0x1000, 0x1000, 0}},            /* not sorted */
-        {{0x1000, 0x1001, 0}, {0x2000, 0x1000, 0}},            /* overlap */
-        {{0x1000, 0x1000, 0}, {0x1000, 0x1000, 0}},            /* twice */
-        {{0x1000, 0, 0}, {0x2000, 0x1000, 0}},                 /* empty */
-        {{0, RAM_BYTES, 1}, {0x9000, 1, 0}},                   /* outside of the buffer */
-        {{0, 1, UINT64_MAX}, {0x9000, 1, 0}},                  /* offset wraps */
-        {{0, 1, 0}, {UINT64_MAX - 1, 3, 0}},                   /* passes 2^64 */
-        {{0, UINT64_MAX, 0}, {UINT64_MAX, 1, 0}},              /* longer than the buffer */
+        {{0x2000, 0x1000, 0}, {0x1000, 0x1000, 0}}, /* not sorted */
+        {{0x1000, 0x1001, 0}, {0x2000, 0x1000, 0}}, /* overlap */
+        {{0x1000, 0x1000, 0}, {0x1000, 0x1000, 0}}, /* twice */
+        {{0x1000, 0, 0}, {0x2000, 0x1000, 0}},      /* empty */
+        {{0, RAM_BYTES, 1}, {0x9000, 1, 0}},        /* outside of the buffer */
+        {{0, 1, UINT64_MAX}, {0x9000, 1, 0}},       /* offset wraps */
+        {{0, 1, 0}, {UINT64_MAX - 1, 3, 0}},        /* passes 2^64 */
+        {{0, UINT64_MAX, 0}, {UINT64_MAX, 1, 0}},   /* longer than the buffer */
     };
     struct guest g = new_guest();
     struct vnm_ring_queue q = split(&g, 8, 1, 1, 1);
@@ -225,7 +226,8 @@ static void packed_ring(void)
 {
     enum { AVAILABLE = 0x0080, USED_FLAG = 0x8000, NEXT = 1 };
     /* Lap 2 (wrap counter 1) has come to entry 2; used: 1; entry 3 is of lap 1, used. */
-    static const uint16_t flags[4] = {AVAILABLE | USED_FLAG, AVAILABLE | NEXT, AVAILABLE, USED_FLAG | AVAILABLE};
+    static const uint16_t flags[4] = {AVAILABLE | USED_FLAG, AVAILABLE | NEXT, AVAILABLE,
+                                      USED_FLAG | AVAILABLE};
     struct guest g = new_guest();
     for (uint32_t i = 0; i < 4; i++) {
         put16(g.ram, DESC + 16 * i + 12, 40 + i);
