@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 import vnetmig
+from vnetmig.document.incoming import Incoming
+from vnetmig.document.stream import Stream
 from vnetmig.engine import engines
 from vnetmig.migration.decoders import Decoders
 from vnetmig.stream import vmdescription
@@ -92,6 +94,32 @@ def test_feeding(
         return {**calls, IN_VAIN: lambda: call_in_vain(1)}
 
     measured(contest(f"feed the sample, {engine_name}", build, ("whole", IN_VAIN)), feed)
+
+
+def values(size: int, engine: str) -> Stream:
+    """The sample as a document that has every device's values, fed ``size`` bytes at a time."""
+    incoming = Incoming(Stream(engine))
+    for piece in pieces(size):
+        incoming.feed(piece)
+    document = incoming.close()
+    for section in document.sections:
+        assert section.record is not None or section.idstr == "ram"
+    return document
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("engine_name", engines())
+def test_a_document_in_pieces(
+    measured: Callable[[Any, str], None], contest: Callable[..., Any], engine_name: str, feed: str
+) -> None:
+    """What a destination does with a stream: events and values, however the bytes come."""
+
+    def build() -> dict[str, Callable[[], object]]:
+        whole, bytewise = values(FEEDS["whole"], engine_name), values(1, engine_name)
+        assert whole.encode() == bytewise.encode() and len(whole.events) == len(bytewise.events)
+        return {name: partial(values, size, engine_name) for name, size in FEEDS.items()}
+
+    measured(contest(f"values of the sample, {engine_name}", build, ("whole",)), feed)
 
 
 @pytest.mark.parametrize("candidate", engines())

@@ -182,9 +182,9 @@ def test_a_unicast_address_among_multicast_ones_is_refused() -> None:
 
 def test_an_unknown_field_is_told_with_the_ones_there_are() -> None:
     _, net = opened(LEGACY)
-    with pytest.raises(FieldError, match="there is: .*status.*isr"):
+    with pytest.raises(FieldError, match=r"there is: .*status.*isr"):
         net["statsu"] = 1
-    with pytest.raises(FieldError, match="there is: .*vendor_id"):
+    with pytest.raises(FieldError, match=r"there is: .*vendor_id"):
         net["pci.config.vendor"] = 1
 
 

@@ -139,12 +139,15 @@ class _Run:
                     break
                 stack.append(self.flat.consts[a])
             elif op == _I_LOAD:
-                if len(stack) >= STACK or b >= len(self.frames) or c not in _NATIVE:
+                if len(stack) >= STACK or b >= len(self.frames):
                     break
                 offset = self.frames[-1 - b] + a
                 if offset + (c & 0xFF) > self.length:
                     raise _Stop(Code.BAD_RECORD)
-                stack.append(struct.unpack_from("=" + _NATIVE[c], self.record, offset)[0] & _MASK)
+                native = _NATIVE.get(c & (SIGNED | 0xFF))
+                if native is None:
+                    break
+                stack.append(struct.unpack_from("=" + native, self.record, offset)[0] & _MASK)
             elif op == _I_NOT:
                 if not stack:
                     break

@@ -15,9 +15,9 @@ from vnetmig.vmstate.trial import Judge, Resolved
 
 
 class Resolver(Protocol):
-    """Finds the record at the start of ``data``; None when more bytes are needed."""
+    """Finds the record at the start of ``data``; a number of bytes when more are needed: fewer are of no use."""
 
-    def __call__(self, data: memoryview, ends: Judge, *, final: bool, engine: str | None = None) -> Resolved | None: ...
+    def __call__(self, data: memoryview, ends: Judge, *, final: bool, engine: str | None = None) -> Resolved | int: ...
 
 
 @dataclass(slots=True)
@@ -39,12 +39,13 @@ class DeviceDecoder:
     """Decodes a FULL section whose state ``resolver`` understands."""
 
     def __init__(self, resolver: Resolver, engine: str | None = None) -> None:
-        self.wanted = 1  # how many more it takes is not known: the reader looks for the footer, or for twice the bytes
+        self.wanted = 1
         self._resolver = resolver
         self._engine = engine
 
     def decode(self, data: memoryview, ends: Ends, *, kind: int, offset: int, final: bool) -> Decoded | None:
         found = self._resolver(data, ends, final=final, engine=self._engine)
-        if found is None:
+        if isinstance(found, int):
+            self.wanted = found
             return None
         return Decoded(found.size, DeviceState(found.record, found.assumed, found.ties))

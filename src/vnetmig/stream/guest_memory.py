@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from vnetmig.stream.ram_image import RamImage
 from vnetmig.errors import StreamError
 from vnetmig.stream.mapped_ram import read_page
 from vnetmig.stream.payload import Payload
+from vnetmig.stream.ram_image import RamImage
 from vnetmig.stream.ram_words import PAGE_SIZE, Block
 
 MAX_READ = 64 << 20

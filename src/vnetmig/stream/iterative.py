@@ -66,8 +66,8 @@ class IterativeDecoder:
                 raise self._refuse(position, flag)
             position += FLAG_BYTES
             found = self._state(data[position:], position, final)
-            if found is None:
-                self.wanted = 1
+            if isinstance(found, int):
+                self.wanted = position + found
                 return None
             states.append(found[0])
             position += found[1]
@@ -87,7 +87,7 @@ class IterativeDecoder:
             code="truncated",
         )
 
-    def _state(self, data: memoryview, position: int, final: bool) -> tuple[DeviceState, int] | None:
+    def _state(self, data: memoryview, position: int, final: bool) -> tuple[DeviceState, int] | int:
         def ends(size: int) -> bool | None:
             if len(data) - size < FLAG_BYTES:
                 return None if not final else False
@@ -97,8 +97,8 @@ class IterativeDecoder:
             found = self._resolver(data, ends, final=final, engine=self._engine)
         except StreamError as error:
             raise error.at(position) from None
-        if found is None:
-            return None
+        if isinstance(found, int):
+            return found
         return DeviceState(found.record, found.assumed, found.ties), found.size
 
     def _refuse(self, position: int, flag: int) -> StreamError:

@@ -107,19 +107,25 @@ class RamDecoder:
     block: str | None = None
     """Name of the block of the last page so far."""
     wanted: int = 8
+    _scanned: tuple[int, int, int] = field(default=(-1, 0, 0), compare=False, repr=False)
+    """(offset of the chunk, bytes of it, words in them) that the last call stepped over in vain: more bytes need not
+    be looked at from the start."""
 
     def decode(self, data: memoryview, ends: Ends, *, kind: int, offset: int, final: bool) -> Decoded | None:
         page_size = self.grammar.page_size
         block = self.block
         blocks = self.blocks
         highest = _highest(block, blocks, page_size)
-        position = 0
-        count = 0
+        at, position, count = self._scanned
+        if at != offset:
+            position = count = 0
         last = False
         try:
             while not last:
                 position, stepped, needs = scan_words(data, position, CHUNK_WORDS - count, page_size, highest)
                 count += stepped
+                if block == self.block and blocks is self.blocks:
+                    self._scanned = offset, position, count
                 if needs:
                     raise Incomplete(needs)
                 if count == CHUNK_WORDS:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable
+from typing import Final, Generic, NoReturn, TypeVar
 
 from vnetmig.errors import StreamError
 from vnetmig.stream.cursor import Buffer, Short, truncated
@@ -24,11 +25,16 @@ NEED_DATA: Final = NeedData.NEED_DATA
 T = TypeVar("T")
 
 
+def _refuse(data: Buffer) -> NoReturn:
+    raise ValueError("feed() after close()")
+
+
 class Receiver(ABC, Generic[T]):
     """A step that raises ``Short`` is not run again before the bytes it asked for are there."""
 
     def __init__(self) -> None:
         self._window = Window()
+        self.feed = self._window.append
         self._need = 0
         self._closed = False
         self._error: StreamError | None = None
@@ -38,14 +44,13 @@ class Receiver(ABC, Generic[T]):
         """Absolute offset of the next byte that was not handed out yet."""
         return self._window.offset
 
-    def feed(self, data: Buffer) -> None:
-        if self._closed:
-            raise ValueError("feed() after close()")
-        self._window.append(data)
+    feed: Callable[[Buffer], None]
+    """Take more bytes. The window's own method, one call less for every piece: pieces may be single bytes."""
 
     def close(self) -> None:
         """No more bytes will come."""
         self._closed = True
+        self.feed = _refuse
         self._need = 0
 
     def _next(self) -> T | NeedData | None:

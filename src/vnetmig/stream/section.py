@@ -24,6 +24,11 @@ FALSE_FOOTERS_MAX: Final = 16
 a payload made of footers must not cost a decode per footer."""
 
 
+ATTEMPTS_MAX: Final = 256
+"""How often a decoder may say how many bytes it wants next: a payload of many small parts must not be decoded anew
+for each. After that it has to wait for its footer or for twice the bytes."""
+
+
 @dataclass(slots=True)
 class Footers:
     """Whether sections have footers: ``on`` is a guess until the end of a payload has made it ``sure``."""
@@ -62,6 +67,7 @@ class OpenSection:
 
     __slots__ = (
         "_ask_at",
+        "_attempts",
         "_blind",
         "_decoder",
         "_false_footers",
@@ -88,6 +94,7 @@ class OpenSection:
         self._blind = False
         """The decoder could not say how many bytes it wants; a footer in view may be its end."""
         self._false_footers = 0
+        self._attempts = 0
         self._rejected: int | None = None
         """The first footer of an undescribed payload behind which the stream cannot go on."""
 
@@ -133,7 +140,7 @@ class OpenSection:
         if not 0 <= decoded.size <= have or (decoded.size == 0 and not decoded.last):
             message = f"The decoder of {idstr} took {decoded.size} of {have} bytes"
             raise StreamError(message, offset=surface.offset, section=idstr)
-        self._searched = self._ask_at = self._false_footers = 0
+        self._searched = self._ask_at = self._false_footers = self._attempts = 0
         if self._length is not None:
             self._length -= decoded.size
         return SectionPayload(decoded.payload, surface.offset, decoded.size, decoded.last)
@@ -155,6 +162,9 @@ class OpenSection:
         return have + len(mark) - begun
 
     def _ask_later(self, wanted: int, have: int, footers: Footers, offset: int) -> Short:
+        self._attempts += 1
+        if self._attempts > ATTEMPTS_MAX:
+            wanted = 0
         self._blind = wanted <= have and footers.on
         self._ask_at = wanted if wanted > have else max(2 * have, have + 1)
         self._searched = max(0, have - len(self._mark) + 1)

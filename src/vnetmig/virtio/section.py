@@ -96,8 +96,9 @@ def _prefer(record: Record) -> int:
     return int(bool(multiqueue) == speaks_for_many)
 
 
-def resolver(idstr: str, version: int) -> Callable[..., Resolved | None] | None:
-    """A function (data, ends, final=, engine=) -> Resolved | None for the section, or None if it is not described.
+def resolver(idstr: str, version: int) -> Callable[..., Resolved | int] | None:
+    """A function (data, ends, final=, engine=) -> Resolved | int for the section, or None if it is not described.
+    An int is the least number of bytes that is of use (see vmstate.trial).
 
     A section version that is not the described one is refused as QEMU does: StreamError.
     """
@@ -108,7 +109,7 @@ def resolver(idstr: str, version: int) -> Callable[..., Resolved | None] | None:
 
     def run(
         data: bytes | bytearray | memoryview, ends: Judge, *, final: bool, engine: str | None = None
-    ) -> Resolved | None:
+    ) -> Resolved | int:
         if version > vmsd.version:
             raise StreamError(
                 f"savevm: unsupported version {version} for '{idstr}' v{vmsd.version}",
@@ -126,7 +127,7 @@ def resolver(idstr: str, version: int) -> Callable[..., Resolved | None] | None:
             )
         head = bytes(data[:HEAD_BYTES])
         if len(head) < HEAD_BYTES and not final and not idstr.startswith("virtio-mmio@"):
-            return None
+            return HEAD_BYTES
         return resolve(candidates(idstr, version, head), data, ends, final=final, prefer=_prefer, engine=engine)
 
     return run

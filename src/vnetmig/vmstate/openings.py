@@ -21,7 +21,7 @@ def read(data: bytearray, node: Node, at: int, part: str, path: str) -> Value:
     """The value of ``part`` (such as "#version") of the element of ``node`` at ``at``; -1: the end of a list."""
     if node.kind == Kind.SUBSECTION and part == "#name":
         return node.vmsd.name
-    if node.kind == Kind.LIST and at < 0:
+    if node.kind == Kind.LIST and at < 0 and part == "#marker":
         return 0
     value: int = _U32.unpack_from(data, _place(node, at, part, path))[0]
     return value
@@ -29,7 +29,7 @@ def read(data: bytearray, node: Node, at: int, part: str, path: str) -> Value:
 
 def write(data: bytearray, node: Node, at: int, part: str, path: str, value: object) -> None:
     """Set a version or a marker. FieldError when ``value`` cannot stand there."""
-    if part == "#name" or at < 0:
+    if part == "#name" or (at < 0 and part == "#marker"):
         raise FieldError(f"'{path}' cannot be set: it is part of the format")
     place = _place(node, at, part, path)
     low, high = (1, (1 << 8 * node.marker) - 1) if part == "#marker" else (0, 0xFFFFFFFF)
@@ -41,6 +41,6 @@ def write(data: bytearray, node: Node, at: int, part: str, path: str, value: obj
 def _place(node: Node, at: int, part: str, path: str) -> int:
     if node.kind == Kind.SUBSECTION and part == "#version":
         return at + _VERSION_AT
-    if node.kind == Kind.LIST and part == "#marker":
+    if node.kind == Kind.LIST and part == "#marker" and at >= 0:
         return at + _MARKER_AT
     raise FieldError(f"'{path}' is no field")

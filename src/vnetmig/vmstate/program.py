@@ -41,6 +41,8 @@ class Loaded:
     size: int
     error: StreamError | None = None
     truncated: bool = False
+    needs: int = 0
+    """When truncated: no fewer bytes than these can be enough."""
 
 
 def _call(run: Callable[[Any], int], argument: Any, keep: Any) -> Callable[[], int]:
@@ -78,7 +80,7 @@ class Program:
         return Record(self, bytearray(self.flat.record_bytes))
 
     def load(
-        self, data: bytes | bytearray | memoryview, *, engine: str | None = None, final: bool = True
+        self, data: bytes | bytearray | memoryview, *, engine: str | None = None
     ) -> Loaded:
         """Decode the payload at the start of ``data`` (more may follow it).
 
@@ -105,7 +107,8 @@ class Program:
         if not result.code:
             return Loaded(record, result.position)
         error = self._error(result, record, data)
-        return Loaded(record, result.position, error, result.code == Code.TRUNCATED)
+        truncated = result.code == Code.TRUNCATED
+        return Loaded(record, result.position, error, truncated, result.position + result.expected if truncated else 0)
 
     # `engine` is not keyword-only in these: a call with a default of that kind takes a quarter of a small save.
 

@@ -253,6 +253,9 @@ class Record:
 
     def _get(self, node: Node, path: str, at: int, count: int, index: int | None, rest: str) -> Value:
         kind = _type(node)
+        many = _many(node)
+        if index is not None and not many:
+            raise FieldError(f"'{path}': {node.path} is one value, it has no elements")
         if kind.form == "bytes":
             data = bytes(self.data[at : at + count])
             if not rest:
@@ -260,7 +263,7 @@ class Record:
             return decode_register(data, find_register(node, data, rest, path))
         if rest:
             raise FieldError(f"'{path}': {node.path} is a value, it has no parts")
-        if node.count is None and node.kind == Kind.LEAF:
+        if not many:
             return decode(kind, self.data, at)
         if index is None:
             return tuple(decode(kind, self.data, at + i * kind.size) for i in range(count))
@@ -290,6 +293,9 @@ class Record:
         spot, index, rest = self._find(path)
         node, kind = spot.node, _type(spot.node)
         at, count = self.values_in(spot)
+        many = _many(node)
+        if index is not None and not many:
+            raise FieldError(f"'{path}': {node.path} is one value, it has no elements")
         if kind.form == "bytes":
             if rest:
                 data = bytes(self.data[at : at + count])
@@ -301,8 +307,7 @@ class Record:
                 raise FieldError(f"'{path}' takes {count} bytes")
             self.data[at : at + count] = value
             return
-        many = node.count is not None or node.kind == Kind.VLEAF
-        if rest or (index is not None and not many):
+        if rest:
             raise FieldError(f"'{path}': {node.path} is a value, it has no parts")
         values = value if many and index is None else (value,)
         if not isinstance(values, tuple | list) or (many and index is None and len(values) != count):
@@ -427,6 +432,11 @@ def _index(rest: str) -> tuple[int | None, str]:
         if closing and number.isascii() and number.isdigit():
             return int(number), after
     return None, rest
+
+
+def _many(node: Node) -> bool:
+    """Is the leaf an array? Bytes are one value, however many."""
+    return (node.count is not None or node.kind == Kind.VLEAF) and _type(node).form != "bytes"
 
 
 def _type(node: Node) -> Type:

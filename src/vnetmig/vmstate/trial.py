@@ -44,8 +44,8 @@ def resolve(
     final: bool,
     prefer: Callable[[Record], int] = lambda record: 0,
     engine: str | None = None,
-) -> Resolved | None:
-    """The candidate that fits ``data``; None when more bytes are needed to tell.
+) -> Resolved | int:
+    """The candidate that fits ``data``; a number when more bytes are needed to tell: with fewer it is no use to try.
 
     ``ends(size)`` judges where the payload may end (None: unknown yet). ``prefer`` ranks records that fit alike, the
     largest first; at equal rank the order of ``candidates`` decides. Raises StreamError when nothing can fit; the
@@ -56,12 +56,12 @@ def resolve(
     fitting: list[tuple[Candidate, Loaded]] = []
     complete: list[tuple[Candidate, Loaded]] = []
     failed: list[tuple[Candidate, Loaded]] = []
-    waiting = False
+    wanted: list[int] = []
     for candidate in candidates:
         loaded = candidate.program.load(data, engine=engine)
         if loaded.error is not None:
             if loaded.truncated and not final:
-                waiting = True
+                wanted.append(loaded.needs)
             else:
                 failed.append((candidate, loaded))
             continue
@@ -69,11 +69,11 @@ def resolve(
         if verdict:
             fitting.append((candidate, loaded))
         elif verdict is None and not final:
-            waiting = True
+            wanted.append(len(data) + 1)
         else:
             complete.append((candidate, loaded))
-    if waiting:  # also when one fits already: what is read must not depend on how the bytes arrive
-        return None
+    if wanted:  # also when one fits already: what is read must not depend on how the bytes arrive
+        return min(wanted)
     if fitting:
         fitting.sort(key=lambda pair: -prefer(pair[1].record))
         chosen, loaded = fitting[0]
