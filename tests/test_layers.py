@@ -72,9 +72,7 @@ def faults(path: str, text: str, layers: frozenset[str] = frozenset(RANK)) -> li
 
 
 MODULES = sorted(
-    str(path.relative_to(SOURCE))
-    for path in SOURCE.rglob("*.py")
-    if str(path.relative_to(SOURCE)) not in EXEMPT
+    str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if str(path.relative_to(SOURCE)) not in EXEMPT
 )
 
 

@@ -9,18 +9,17 @@
  */
 #include "vnetmig.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* assert() must not vanish in a release build: these are the test. */
-#define CHECK(condition)                                                           \
-    do {                                                                           \
-        if (!(condition)) {                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);        \
-            exit(1);                                                               \
-        }                                                                          \
+/* assert() would vanish in a release build. */
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                  \
+            exit(1);                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 enum { INSN_END = 0, INSN_CONST = 1, INSN_LOAD = 2 };
@@ -30,21 +29,21 @@ enum { LIMIT = 4, ELEMENT = 9, NODE = 10, LITTLE_U32 = 0x14 };
 /* Record: u16 version @0, u8 count @2, slot of the elements @3, slot of the list @11, u32 flag @19,
  * 6 bytes @23, slot of the subsections @29; 37 bytes. An element: u8 k @0, slot @1. */
 static const struct vnm_op ops[] = {
-    {VNM_OP_SPAN, 0, 0, 1, 0, 2, 3, 0},            /*  0: version, count */
-    {VNM_OP_EACH, 0, 3, 0, 1, LIMIT, ELEMENT, 4},  /*  1: count elements, one byte each at least */
-    {VNM_OP_SPAN, 0, 0, 1, 2, 1, 1, 0},            /*  2:   k */
-    {VNM_OP_VSPAN, 8, 1, 2, 3, 1, 4, 0},           /*  3:   k times u32le, at most 8 */
-    {VNM_OP_LIST, 1, 11, 0, 3, LIMIT, NODE, 6},    /*  4: the list */
-    {VNM_OP_SPAN, 0, 8, 1, 4, 1, 2, 0},            /*  5:   u16 */
-    {VNM_OP_SPAN, 0, 19, 1, 5, 1, 4, 0},           /*  6: flag */
-    {VNM_OP_IF, 0, 0, 4, 0, 0, 0, 9},              /*  7: if flag */
-    {VNM_OP_SPAN, 0, 23, 1, 6, 1, 6, 0},           /*  8:   6 bytes */
-    {VNM_OP_CHECK, 1, 0, 6, 8, 0, 0, 0},           /*  9: version <= 7 */
-    {VNM_OP_SUBSECTIONS, 0, 29, 1, 0, 2, 0, 0},    /* 10: those of "v" */
-    {VNM_OP_END, 0, 0, 0, 0, 0, 0, 0},             /* 11 */
-    {VNM_OP_SPAN, 0, 12, 1, 7, 1, 8, 0},           /* 12: v/a: u64 */
-    {VNM_OP_END, 0, 0, 0, 0, 0, 0, 0},             /* 13 */
-    {VNM_OP_END, 0, 0, 0, 0, 0, 0, 0},             /* 14: v/b */
+    {VNM_OP_SPAN, 0, 0, 1, 0, 2, 3, 0},           /*  0: version, count */
+    {VNM_OP_EACH, 0, 3, 0, 1, LIMIT, ELEMENT, 4}, /*  1: count elements, one byte each at least */
+    {VNM_OP_SPAN, 0, 0, 1, 2, 1, 1, 0},           /*  2:   k */
+    {VNM_OP_VSPAN, 8, 1, 2, 3, 1, 4, 0},          /*  3:   k times u32le, at most 8 */
+    {VNM_OP_LIST, 1, 11, 0, 3, LIMIT, NODE, 6},   /*  4: the list */
+    {VNM_OP_SPAN, 0, 8, 1, 4, 1, 2, 0},           /*  5:   u16 */
+    {VNM_OP_SPAN, 0, 19, 1, 5, 1, 4, 0},          /*  6: flag */
+    {VNM_OP_IF, 0, 0, 4, 0, 0, 0, 9},             /*  7: if flag */
+    {VNM_OP_SPAN, 0, 23, 1, 6, 1, 6, 0},          /*  8:   6 bytes */
+    {VNM_OP_CHECK, 1, 0, 6, 8, 0, 0, 0},          /*  9: version <= 7 */
+    {VNM_OP_SUBSECTIONS, 0, 29, 1, 0, 2, 0, 0},   /* 10: those of "v" */
+    {VNM_OP_END, 0, 0, 0, 0, 0, 0, 0},            /* 11 */
+    {VNM_OP_SPAN, 0, 12, 1, 7, 1, 8, 0},          /* 12: v/a: u64 */
+    {VNM_OP_END, 0, 0, 0, 0, 0, 0, 0},            /* 13 */
+    {VNM_OP_END, 0, 0, 0, 0, 0, 0, 0},            /* 14: v/b */
 };
 
 static const struct vnm_run runs[] = {
@@ -71,24 +70,34 @@ static const struct vnm_sub subs[] = {
 #define LENGTH(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 
 static const struct vnm_program program = {
-    .ops = ops, .runs = runs, .insns = insns, .consts = consts, .subs = subs, .names = names,
-    .n_ops = LENGTH(ops), .n_runs = LENGTH(runs), .n_insns = LENGTH(insns), .n_consts = LENGTH(consts),
-    .n_subs = LENGTH(subs), .n_names = LENGTH(names), .record_bytes = 37,
+    .ops = ops,
+    .runs = runs,
+    .insns = insns,
+    .consts = consts,
+    .subs = subs,
+    .names = names,
+    .n_ops = LENGTH(ops),
+    .n_runs = LENGTH(runs),
+    .n_insns = LENGTH(insns),
+    .n_consts = LENGTH(consts),
+    .n_subs = LENGTH(subs),
+    .n_names = LENGTH(names),
+    .record_bytes = 37,
 };
 
 static const uint8_t wire[] = {
-    0x00, 0x05,                               /* version */
-    0x02,                                     /* count */
-    0x02, 1, 0, 0, 0, 2, 0, 0, 0,             /* element 0: two u32le */
-    0x00,                                     /* element 1: none */
-    0x01, 0x12, 0x34, 0xff, 0x56, 0x78, 0x00, /* list of two, the second behind 0xff */
-    0x00, 0x00, 0x00, 0x01,                   /* flag */
-    'a', 'b', 'c', 'd', 'e', 'f',             /* there because of it */
-    0x05, 3, 'v', '/', 'b', 0, 0, 0, 1,       /* v/b before v/a: order is kept */
-    0x05, 3, 'v', '/', 'a', 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8,
+    0x00, 0x05,                                     /* version */
+    0x02,                                           /* count */
+    0x02, 1,    0,    0,    0,    2,    0,    0, 0, /* element 0: two u32le */
+    0x00,                                           /* element 1: none */
+    0x01, 0x12, 0x34, 0xff, 0x56, 0x78, 0x00,       /* list of two, the second behind 0xff */
+    0x00, 0x00, 0x00, 0x01,                         /* flag */
+    'a',  'b',  'c',  'd',  'e',  'f',              /* there because of it */
+    0x05, 3,    'v',  '/',  'b',  0,    0,    0, 1, /* v/b before v/a: order is kept */
+    0x05, 3,    'v',  '/',  'a',  0,    0,    0, 2, 1, 2, 3, 4, 5, 6, 7, 8,
 };
 
-enum { SUBSECTIONS_AT = 29, SECOND_AT = 38 };
+enum { SUBSECTIONS_AT = 30, SECOND_AT = 39 };
 
 /* A copy on the heap of exactly `length` bytes, so that a sanitizer sees one byte too many. */
 static uint8_t *exactly(const uint8_t *bytes, size_t length)
@@ -99,7 +108,8 @@ static uint8_t *exactly(const uint8_t *bytes, size_t length)
     return copy;
 }
 
-static uint32_t load(const uint8_t *bytes, size_t length, uint8_t *record, size_t room, struct vnm_result *result)
+static uint32_t load(const uint8_t *bytes, size_t length, uint8_t *record, size_t room,
+                     struct vnm_result *result)
 {
     uint8_t *input = exactly(bytes, length);
     uint32_t code = vnm_load(&program, input, length, record, room, result);
@@ -235,19 +245,19 @@ static void a_wrong_byte_is_told(size_t at, uint8_t byte, uint32_t code, uint64_
 static void hostile_bytes_are_refused(void)
 {
     struct vnm_result result;
-    a_wrong_byte_is_told(2, 5, VNM_LIMIT, 3);                                   /* five elements */
+    a_wrong_byte_is_told(2, 5, VNM_LIMIT, 3); /* five elements */
     a_wrong_byte_is_told(2, 0xff, VNM_LIMIT, 3);
-    a_wrong_byte_is_told(3, 9, VNM_LIMIT, 4);                                   /* nine integers */
-    a_wrong_byte_is_told(1, 8, VNM_CHECK, SUBSECTIONS_AT);                      /* version 8 */
+    a_wrong_byte_is_told(3, 9, VNM_LIMIT, 4);              /* nine integers */
+    a_wrong_byte_is_told(1, 8, VNM_CHECK, SUBSECTIONS_AT); /* version 8 */
     a_wrong_byte_is_told(SUBSECTIONS_AT + 4, 'c', VNM_UNKNOWN_SUBSECTION, SUBSECTIONS_AT);
     a_wrong_byte_is_told(SUBSECTIONS_AT + 8, 2, VNM_TOO_NEW, SUBSECTIONS_AT);
     a_wrong_byte_is_told(SECOND_AT + 8, 0, VNM_TOO_OLD, SECOND_AT);
-    a_wrong_byte_is_told(SECOND_AT + 2, 'w', VNM_OK, SECOND_AT);                /* another parent's */
-    a_wrong_byte_is_told(SECOND_AT, 0x7e, VNM_OK, SECOND_AT);                   /* a footer */
+    a_wrong_byte_is_told(SECOND_AT + 2, 'w', VNM_OK, SECOND_AT); /* another parent's */
+    a_wrong_byte_is_told(SECOND_AT, 0x7e, VNM_OK, SECOND_AT);    /* a footer */
     uint8_t endless[64];
     memset(endless, 1, sizeof endless);
     endless[0] = endless[1] = endless[2] = 0;
-    CHECK(load_alone(endless, sizeof endless, &result) == VNM_LIMIT);           /* a list without end */
+    CHECK(load_alone(endless, sizeof endless, &result) == VNM_LIMIT); /* a list without end */
     CHECK(result.op == 4 && result.got == LIMIT + 1);
 }
 

@@ -42,11 +42,15 @@ class Qemu:
                 return self
             except Exception:
                 if self.process.poll() is not None:
-                    pytest.fail(f"{' '.join(self.argv)}\nended: {self.process.communicate()[1].decode()}", pytrace=False)
+                    pytest.fail(
+                        f"{' '.join(self.argv)}\nended: {self.process.communicate()[1].decode()}", pytrace=False
+                    )
                 assert time.monotonic() < deadline, "no QMP after 20 s"
                 time.sleep(0.05)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             with contextlib.suppress(EOFError):  # it may be gone before it has answered
                 self.qmp.cmd("quit")

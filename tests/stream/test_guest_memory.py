@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from ram_arrival import whole
 from ram_captures import chunks_of, ram_start, stream_of
 
-from vnetmig.stream.guest_memory import MAX_READ, GuestMemory, load_memory, pc_extents
-from vnetmig.stream.ram_image import RamImage
 from vnetmig.errors import StreamError
+from vnetmig.stream.guest_memory import MAX_READ, GuestMemory, load_memory, pc_extents
 from vnetmig.stream.mapped_pieces import MappedEntry, MappedPages
 from vnetmig.stream.mapped_ram import MappedRamDecoder
 from vnetmig.stream.payload import Payload
 from vnetmig.stream.ram import Grammar, RamDecoder, RamWords
+from vnetmig.stream.ram_image import RamImage
 from vnetmig.stream.ram_words import (
     Block,
     BlockList,

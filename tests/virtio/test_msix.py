@@ -45,9 +45,7 @@ def test_real_tables(capture: Path) -> None:
         registers = msix_table_registers(len(head.msix_table))
         assert len(registers) == 4 * vectors
         assert len(msix_pending_registers(len(head.msix_pending))) == (vectors + 7) // 8
-        got = {
-            r.name: int.from_bytes(head.msix_table[r.offset : r.offset + r.size], "little") for r in registers
-        }
+        got = {r.name: int.from_bytes(head.msix_table[r.offset : r.offset + r.size], "little") for r in registers}
         for vector in range(vectors):
             assert got[f"table[{vector}].address_lo"] >> 20 in (0, 0xFEE)
             assert got[f"table[{vector}].address_hi"] == 0

@@ -19,8 +19,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*(\[\w+(:\w+)?\])?(\.[a-z][a-z0-9_]*(\[\d+\])?
 
 def values(config: bytes) -> dict[str, int]:
     return {
-        r.name: int.from_bytes(config[r.offset : r.offset + r.size], "little")
-        for r in pci_config_registers(config)
+        r.name: int.from_bytes(config[r.offset : r.offset + r.size], "little") for r in pci_config_registers(config)
     }
 
 
@@ -228,9 +227,7 @@ def hostile(draw: st.DrawFn) -> bytes:
     config[0x0E] = draw(st.sampled_from([0, 1, 2, 3, 0x80, 0xFF]))
     for _ in range(draw(st.integers(0, 12))):
         at = draw(st.integers(0x40, 0xFF))
-        piece = draw(
-            st.tuples(st.integers(0, 0x15), st.integers(0, 255), st.integers(0, 255), st.integers(0, 9))
-        )
+        piece = draw(st.tuples(st.integers(0, 0x15), st.integers(0, 255), st.integers(0, 255), st.integers(0, 9)))
         config[at : at + 4] = bytes(piece)[: size - at]
     if size == 4096:
         at = 0x100

@@ -47,6 +47,7 @@ _SPAN, _VSPAN, _EACH, _FIXED = int(Op.SPAN), int(Op.VSPAN), int(Op.EACH), int(Op
 _LIST, _SUBSECTIONS = int(Op.LIST), int(Op.SUBSECTIONS)
 _I_END, _I_CONST, _I_LOAD, _I_NOT = int(Insn.END), int(Insn.CONST), int(Insn.LOAD), int(Insn.NOT)
 
+
 class _Stop(Exception):
     """Ends a run; carries the result."""
 

@@ -64,10 +64,7 @@ class RamDiscard:
 
     def encode(self) -> bytes:
         parts = [bytes((RAM_DISCARD_VERSION,)), counted(self.block, "RAM_DISCARD block"), b"\0"]
-        parts += [
-            be(start, 8, "RAM_DISCARD start") + be(size, 8, "RAM_DISCARD length")
-            for start, size in self.ranges
-        ]
+        parts += [be(start, 8, "RAM_DISCARD start") + be(size, 8, "RAM_DISCARD length") for start, size in self.ranges]
         return b"".join(parts)
 
 
@@ -142,9 +139,7 @@ def _packaged(cursor: Cursor) -> CommandPayload:
 
 def _recv_bitmap(cursor: Cursor) -> CommandPayload:
     if cursor.end == 0 or cursor.end != 1 + cursor.peek("block name"):
-        raise _bad_length(
-            cursor, "loadvm_handle_recv_bitmap: invalid payload length", "1 + the length of the name"
-        )
+        raise _bad_length(cursor, "loadvm_handle_recv_bitmap: invalid payload length", "1 + the length of the name")
     return RecvBitmap(cursor.cstr("block name"))
 
 

@@ -194,9 +194,7 @@ def _pieces(source: Source, compression: Compression, library: _Library, limit: 
             piece = _piece(source, compression, library, unpacker)
             total += len(piece)
             if total > limit:
-                raise _fault(
-                    source, compression, "unpacks to too much", f"at most {limit} bytes", "more", "limit"
-                )
+                raise _fault(source, compression, "unpacks to too much", f"at most {limit} bytes", "more", "limit")
             if piece:
                 yield piece
         source.give_back(unpacker.unused_data)
@@ -227,14 +225,10 @@ def _another(source: Source, compression: Compression) -> bool:
         return False
     if start.startswith(MAGICS[compression]):
         return True
-    raise _fault(
-        source, compression, "goes on with something else", "the end", start[:MAGIC_MAX].hex(" "), "malformed"
-    )
+    raise _fault(source, compression, "goes on with something else", "the end", start[:MAGIC_MAX].hex(" "), "malformed")
 
 
-def _fault(
-    source: Source, compression: Compression, what: str, expected: str, got: str, code: str
-) -> StreamError:
+def _fault(source: Source, compression: Compression, what: str, expected: str, got: str, code: str) -> StreamError:
     return StreamError(
         f"The {compression.value} data {what}", offset=source.offset, expected=expected, got=got, code=code
     )

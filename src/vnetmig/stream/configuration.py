@@ -111,9 +111,7 @@ _SUBSECTIONS: dict[str, Callable[[Cursor, Limits], Subsection]] = {
 }
 
 
-def read_configuration(
-    cursor: Cursor, limits: Limits = DEFAULT_LIMITS, *, final: bool = False
-) -> ConfigurationBody:
+def read_configuration(cursor: Cursor, limits: Limits = DEFAULT_LIMITS, *, final: bool = False) -> ConfigurationBody:
     """Read a body; ``Short`` when it may go on behind the bytes at hand (unless they are ``final``)."""
     length = cursor.number(4, "machine type length")
     if length > limits.machine_name:

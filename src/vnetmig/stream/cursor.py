@@ -97,9 +97,7 @@ class Cursor:
         )
 
 
-def truncated(
-    what: str, *, offset: int, expected: object, got: object, section: str | None = None
-) -> StreamError:
+def truncated(what: str, *, offset: int, expected: object, got: object, section: str | None = None) -> StreamError:
     """The input ended where ``what`` should have gone on."""
     return StreamError(
         f"{TRUNCATED}: the stream ends inside {what}",

@@ -118,9 +118,7 @@ class Command:
 
     def encode(self) -> bytes:
         payload = self.payload.encode()
-        header = (
-            bytes((framing.COMMAND,)) + be(self.number, 2, "command") + be(len(payload), 2, "command length")
-        )
+        header = bytes((framing.COMMAND,)) + be(self.number, 2, "command") + be(len(payload), 2, "command length")
         return header + payload
 
 

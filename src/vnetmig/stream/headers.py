@@ -89,9 +89,7 @@ def read_command(cursor: Cursor, limits: Limits) -> Command:
     base = cursor.offset
     payload = decode_command(number, cursor.take(length, "a command"), base)
     if isinstance(payload, Packaged) and payload.length > limits.package:
-        raise too_large(
-            f"Unreasonably large packaged state: {payload.length}", base, limits.package, payload.length
-        )
+        raise too_large(f"Unreasonably large packaged state: {payload.length}", base, limits.package, payload.length)
     return Command(number, payload, start, cursor.position)
 
 
@@ -100,9 +98,7 @@ def read_vmdescription(cursor: Cursor, limits: Limits) -> VmDescription:
     cursor.take(1, "the vmdescription")
     length = cursor.number(4, "the vmdescription")
     if length > limits.vmdescription:
-        raise too_large(
-            f"Unreasonably large vmdescription: {length}", start + 1, limits.vmdescription, length
-        )
+        raise too_large(f"Unreasonably large vmdescription: {length}", start + 1, limits.vmdescription, length)
     text = cursor.take(length, "the vmdescription")
     return VmDescription(Description(text), start, cursor.position)
 
@@ -117,6 +113,4 @@ def unknown_section_type(cursor: Cursor, kind: int) -> StreamError:
 
 
 def too_large(message: str, offset: int, limit: int, got: int, section: str | None = None) -> StreamError:
-    return StreamError(
-        message, offset=offset, section=section, expected=f"at most {limit}", got=got, code="limit"
-    )
+    return StreamError(message, offset=offset, section=section, expected=f"at most {limit}", got=got, code="limit")

@@ -80,9 +80,7 @@ def read_image(source: Source) -> LibvirtImage:
         message = f"image version is not supported ({version} > {VERSION_MAX})"
         raise _fault(message, start + 16, f"at most {VERSION_MAX}", version)
     if not 0 < data_len <= DATA_MAX:
-        raise _fault(
-            f"invalid header data length: {data_len}", start + 20, f"at most {DATA_MAX}", data_len, "limit"
-        )
+        raise _fault(f"invalid header data length: {data_len}", start + 20, f"at most {DATA_MAX}", data_len, "limit")
     if kind >= len(FORMATS):
         raise _fault(f"Invalid compressed save format {kind}", start + 28, " or ".join(FORMATS), kind)
     if cookie_offset >= data_len:
@@ -92,9 +90,7 @@ def read_image(source: Source) -> LibvirtImage:
         raise _fault("failed to read domain XML", source.offset, f"{data_len} bytes", len(data), "truncated")
     xml, gap = _until_nul(data[: cookie_offset or data_len])
     cookie, padding = _until_nul(data[cookie_offset:]) if cookie_offset else (None, b"")
-    return LibvirtImage(
-        xml, was_running, kind, cookie, magic == MAGIC, version, byteorder, tuple(unused), gap, padding
-    )
+    return LibvirtImage(xml, was_running, kind, cookie, magic == MAGIC, version, byteorder, tuple(unused), gap, padding)
 
 
 def _until_nul(data: bytes) -> tuple[bytes, bytes]:
@@ -103,6 +99,4 @@ def _until_nul(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _fault(message: str, offset: int, expected: object, got: object, code: str = "malformed") -> StreamError:
-    return StreamError(
-        message, offset=offset, section="libvirt header", expected=expected, got=got, code=code
-    )
+    return StreamError(message, offset=offset, section="libvirt header", expected=expected, got=got, code=code)

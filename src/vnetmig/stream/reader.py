@@ -184,9 +184,7 @@ class StreamReader(Receiver[Event]):
     def _remember(self, header: SectionHeader, decoder: Decoder | None, offset: int) -> None:
         limit = self._limits.live_sections
         if len(self._live) >= limit and header.section_id not in self._live:
-            raise headers.too_large(
-                "Too many START sections", offset, limit, len(self._live) + 1, header.idstr
-            )
+            raise headers.too_large("Too many START sections", offset, limit, len(self._live) + 1, header.idstr)
         self._live[header.section_id] = (header, decoder)
 
     def _obey(self, command: Command) -> _Step:

@@ -115,9 +115,7 @@ def _pong(cursor: Cursor, limits: Limits) -> Message:
 
 
 def _request_pages(cursor: Cursor, limits: Limits) -> Message:
-    return RequestPages(
-        cursor.number(8, "start"), cursor.number(4, "length"), None, cursor.base, cursor.position
-    )
+    return RequestPages(cursor.number(8, "start"), cursor.number(4, "length"), None, cursor.base, cursor.position)
 
 
 def _request_pages_by_name(cursor: Cursor, limits: Limits) -> Message:
@@ -193,8 +191,7 @@ def read_message(cursor: Cursor, limits: Limits = DEFAULT_LIMITS) -> Message:
             expected = layout.name_at + 1 + cursor.data[name_at]
     if length != expected:
         raise cursor.fault(
-            f"Received '{known.name}' message (0x{kind:04x}) with incorrect length {length} "
-            f"expecting {expected}",
+            f"Received '{known.name}' message (0x{kind:04x}) with incorrect length {length} expecting {expected}",
             offset=cursor.base,
             expected=expected,
             got=length,

@@ -79,9 +79,7 @@ class OpenSection:
         "header",
     )
 
-    def __init__(
-        self, header: SectionHeader, decoder: Decoder | None, length: int | None, limit: int
-    ) -> None:
+    def __init__(self, header: SectionHeader, decoder: Decoder | None, length: int | None, limit: int) -> None:
         self.header = header
         self._decoder = decoder
         self._length = length

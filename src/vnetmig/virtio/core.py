@@ -179,9 +179,7 @@ _MMIO_QUEUE = Vmsd(
         Field("used", UINT32, 2),
     ),
 )
-_MMIO_STATE = Vmsd(
-    "virtio_mmio/state", 1, (Field("guest_features", UINT32, 2), Struct("vqs", _MMIO_QUEUE, QUEUE_MAX))
-)
+_MMIO_STATE = Vmsd("virtio_mmio/state", 1, (Field("guest_features", UINT32, 2), Struct("vqs", _MMIO_QUEUE, QUEUE_MAX)))
 _VIRTIO_MMIO = Vmsd("virtio_mmio", 1, (), (_MMIO_STATE,))
 
 _EXTRA_STATE = Vmsd(

@@ -79,9 +79,7 @@ class Program:
         """A record with every value zero, every list empty and no subsection."""
         return Record(self, bytearray(self.flat.record_bytes))
 
-    def load(
-        self, data: bytes | bytearray | memoryview, *, engine: str | None = None
-    ) -> Loaded:
+    def load(self, data: bytes | bytearray | memoryview, *, engine: str | None = None) -> Loaded:
         """Decode the payload at the start of ``data`` (more may follow it).
 
         Never raises for bad bytes: ``Loaded.error`` says what is wrong, and ``Loaded.record`` holds what was
@@ -161,9 +159,7 @@ class Program:
         """
         return _call(*get_engine(engine).bind_save(self.flat, record.data, output))
 
-    def bind_load(
-        self, data: bytes | bytearray, record: Record, engine: str | None = None
-    ) -> Callable[[], int]:
+    def bind_load(self, data: bytes | bytearray, record: Record, engine: str | None = None) -> Callable[[], int]:
         """Loading ``data`` into the memory of ``record`` as a call without arguments, for bytes that change in place.
 
         For states of one size: the call returns the record bytes in use, which are right only when they are as many as
