@@ -22,7 +22,7 @@ LEGACY, PAIRS, PACKED, RSS = (
     "linux-tap-4q-packed-q111",
     "linux-tap-4q-rss-q100",
 )
-ALL = [LEGACY, PAIRS, PACKED, RSS, "microvm-mmio-q72", "linux-q35-pcie-q72", "linux-user-1q-ping-q52", "rfc-user-1q"]
+ALL = [LEGACY, PAIRS, PACKED, "microvm-mmio-q72", "linux-q35-pcie-q72", "linux-user-1q-ping-q52"]
 each_stream = pytest.mark.parametrize("name", ALL)
 
 

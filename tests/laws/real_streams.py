@@ -40,6 +40,11 @@ every_capture = pytest.mark.parametrize("folder", folders(), ids=lambda path: pa
 """Runs a test once per capture, as ``folder``."""
 
 
+every_committed_capture = pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in COMMITTED.glob("*/truth.json")), ids=lambda path: path.name
+)
+
+
 def committed(name: str) -> Path:
     return COMMITTED / name
 

@@ -13,7 +13,7 @@ from real_streams import COMPLETE, Sample, every_capture, sample, samples, telli
 from vnetmig.engine import engines
 from vnetmig.engine.code import Code
 
-FLIPS = 2_500
+FLIPS = 1_500
 """Single-bit flips per section without VNETMIG_COMPLETE, which flips every bit of every telling byte."""
 
 SECTIONS = {

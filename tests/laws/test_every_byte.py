@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from real_streams import document, every_capture, read
+from real_streams import document, every_capture, every_committed_capture, read
 from value_bytes import value_bytes
 
 from vnetmig.document.device import Device
@@ -40,7 +40,7 @@ def test_each_byte_is_in_exactly_one_field_and_its_value_is_that_byte(folder: Pa
         assert len(set(paths)) == len(paths), f"{device.idstr}: {[p for p in paths if paths.count(p) > 1][:5]}"
 
 
-@every_capture
+@every_committed_capture
 def test_a_path_of_fields_reads_the_same_value_by_name(folder: Path) -> None:
     for section in document(folder).sections:
         device = section.device

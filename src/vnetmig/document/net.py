@@ -13,11 +13,8 @@ from vnetmig.document.queue import Queue
 from vnetmig.document.receive import MacTable, ReceiveMode, Rss, vlans_from, vlans_to
 from vnetmig.errors import FieldError
 from vnetmig.virtio import features
-from vnetmig.virtio.rings import guest_features
+from vnetmig.virtio.rings import RING_PACKED, VERSION_1, guest_features
 from vnetmig.vmstate.value import Value
-
-VERSION_1 = 1 << 32
-RING_PACKED = 1 << 34
 
 #         config_len    one of these features is offered
 _CONFIG_PROVES = (
@@ -127,20 +124,16 @@ class NetDevice(Device):
     def offered_at_least(self) -> int:
         """Features that this stream proves the device offers: accepted ones, and those its layout follows from."""
         bits = self.guest_features
-        if "virtqueues.#version" in self.fields_present:
+        subsections = self.record.subsections()
+        if "virtqueues" in subsections:
             bits |= VERSION_1
-        if "packed_virtqueues.#version" in self.fields_present:
+        if "packed_virtqueues" in subsections:
             bits |= RING_PACKED
         length = self._int("config_len")
         for end, name in _CONFIG_PROVES:
             if length == end:
                 bits |= features.bits_of("virtio-net", [name])
         return bits
-
-    @property
-    def fields_present(self) -> set[str]:
-        """``<subsection>.#version`` of every subsection that is there."""
-        return {f"{name}.#version" for name in self.record.subsections()}
 
     @property
     def max_queue_pairs(self) -> int:

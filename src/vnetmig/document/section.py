@@ -12,7 +12,7 @@ from vnetmig.migration.described import load_described
 from vnetmig.stream import framing
 from vnetmig.stream.device_state import DeviceState
 from vnetmig.stream.events import SectionFooter, SectionPayload, SectionStart
-from vnetmig.stream.iterative import IDSTR_SUFFIX, IterativeData
+from vnetmig.stream.iterative import IterativeData
 from vnetmig.stream.payload import Payload, Raw
 from vnetmig.stream.vmdescription import DeviceDescription
 from vnetmig.vmstate import Record
@@ -127,11 +127,6 @@ class Section:
     def device(self) -> Device | None:
         """A live view of the device in this section, None when nothing describes it."""
         return self._stream.view(self)
-
-    @property
-    def device_idstr(self) -> str:
-        """The device's own idstr: that of the section, less what an iterative handler adds."""
-        return self.idstr.removesuffix(IDSTR_SUFFIX)
 
     def encode_payload(self, payload: Payload) -> bytes:
         """The payload's bytes from values."""

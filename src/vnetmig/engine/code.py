@@ -76,10 +76,9 @@ class Insn(IntEnum):
 SIGNED = 0x100
 DEPTH = 16  #: frames: arrays, lists and subsections nested in one another
 STACK = 16  #: operands of one expression
-NO_EXPR = 0xFFFFFFFF
 LITTLE = 0x10  #: run kind flag: integers little-endian on the wire
 SLOT_BYTES = 8
-NODE_HEADER = 8  #: list node: u32 next, u32 marker; subsection node: u32 next, u32 (index << 1 | 1)
+NODE_HEADER = 8  #: list node: u32 next, u32 marker
 SUBSECTION_HEADER = 12  #: subsection node: next, index, version
 
 OP_WORDS = 8  #: kind, flags, rec, expr, a, b, c, next

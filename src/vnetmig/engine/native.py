@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vnetmig.engine._ffi import ffi, lib
-from vnetmig.engine.code import Bound, Code, Flat, Op, Result
+from vnetmig.engine.code import INSN_WORDS, OP_WORDS, RUN_WORDS, SUB_WORDS, Bound, Code, Flat, Op, Result
 from vnetmig.engine.rings import (
     BAD_REGIONS,
     MAX_QUEUES,
@@ -44,10 +44,10 @@ class _Program:
         self._keep: list[Any] = []
         self.struct = ffi.new("struct vnm_program *")
         for field, kind, width in (
-            ("ops", "struct vnm_op", 8),
-            ("runs", "struct vnm_run", 2),
-            ("insns", "struct vnm_insn", 4),
-            ("subs", "struct vnm_sub", 8),
+            ("ops", "struct vnm_op", OP_WORDS),
+            ("runs", "struct vnm_run", RUN_WORDS),
+            ("insns", "struct vnm_insn", INSN_WORDS),
+            ("subs", "struct vnm_sub", SUB_WORDS),
             ("consts", "uint64_t", 1),
         ):
             array = words[field]

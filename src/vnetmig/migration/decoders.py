@@ -82,4 +82,4 @@ class Decoders:
                 got=header.version_id,
                 code="version",
             )
-        return IterativeDecoder(resolver, header.idstr, self.engine)
+        return IterativeDecoder(resolver, self.engine)

@@ -122,9 +122,6 @@ OTHER_MAGICS: Final[dict[bytes, str]] = {
 }
 """What else may stand where the file magic is expected, by its first four bytes."""
 
-IDSTR_MAX: Final = 255
-"""A counted string has one length byte (qemu: migration/savevm.c:save_section_header)."""
-
 VERSION_ID_PLAUSIBLE: Final = 0x0FFFFFFF
 """Only used to tell a section header from random bytes. Some version_ids are dates, such as 20061112
 (qemu: hw/nvram/eeprom93xx.c:EEPROM_VERSION)."""

@@ -47,10 +47,9 @@ class IterativeData:
 class IterativeDecoder:
     """The RFC's load loop (virtio_net_load_state): NO_DATA alone, or (INIT_STATE state)* END_DATA."""
 
-    def __init__(self, resolver: Resolver, idstr: str, engine: str | None = None) -> None:
+    def __init__(self, resolver: Resolver, engine: str | None = None) -> None:
         self.wanted = FLAG_BYTES
         self._resolver = resolver
-        self._idstr = idstr
         self._engine = engine
 
     def decode(self, data: memoryview, ends: Ends, *, kind: int, offset: int, final: bool) -> Decoded | None:

@@ -34,9 +34,6 @@ QUEUE_MAX = 1024
 CONFIG_MAX = 64 * 1024
 """Bytes of a device's config space; the largest real one is under 100, QEMU hangs or crashes on absurd ones."""
 
-PCI_CONFIG_BYTES, PCIE_CONFIG_BYTES = 256, 4096
-"""Config space of a PCI and of a PCI Express function."""
-
 IS_MMIO: Expr = Param("mmio")
 _VECTORS: Expr = Param("vectors")
 HAS_MSIX: Expr = _VECTORS != 0

@@ -12,8 +12,7 @@ from functools import lru_cache
 
 from vnetmig.errors import StreamError
 from vnetmig.virtio import balloon, block, console, net, plain
-from vnetmig.virtio.core import PCI_CONFIG_BYTES, PCIE_CONFIG_BYTES
-from vnetmig.virtio.pci_config import is_express, msix_vectors
+from vnetmig.virtio.pci_config import CONFIG_SIZE, EXPRESS_CONFIG_SIZE, is_express, msix_vectors
 from vnetmig.vmstate import Program, Record, Vmsd
 from vnetmig.vmstate.trial import Candidate, Judge, Resolved, resolve
 
@@ -32,7 +31,7 @@ _MEANING = {
     "packed_elements": ("in-flight elements without ndescs", "in-flight elements with ndescs (packed rings offered)"),
 }
 
-HEAD_BYTES = 4 + PCI_CONFIG_BYTES
+HEAD_BYTES = 4 + CONFIG_SIZE
 """What must have arrived before the transport is known: PCIDevice version and the standard config space."""
 
 _CCW_PATH = re.compile(r"/?[0-9a-f]+\.[0-9]\.[0-9a-f]{4}/")
@@ -59,11 +58,11 @@ def program(device: str, version: int, params: tuple[tuple[str, int], ...]) -> P
 
 def _transports(idstr: str, head: bytes) -> list[tuple[dict[str, int], tuple[str, ...]]]:
     """Transport parameters that the idstr and the first bytes allow, likeliest first."""
-    mmio = {"mmio": 1, "config_size": PCI_CONFIG_BYTES, "vectors": 0}
+    mmio = {"mmio": 1, "config_size": CONFIG_SIZE, "vectors": 0}
     if head[4:6] != _PCI_VENDOR_VIRTIO or idstr.startswith("virtio-mmio@"):
         return [(mmio, () if idstr.startswith("virtio-mmio@") else ("virtio-mmio transport",))]
     config = head[4:HEAD_BYTES]
-    size = PCIE_CONFIG_BYTES if is_express(config) else PCI_CONFIG_BYTES
+    size = EXPRESS_CONFIG_SIZE if is_express(config) else CONFIG_SIZE
     return [({"mmio": 0, "config_size": size, "vectors": msix_vectors(config) or 0}, ())]
 
 
