@@ -5,6 +5,7 @@ Knows errno; knows no kind of channel.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -33,7 +34,7 @@ class Channel(Protocol):
     def close(self) -> None: ...
 
 
-class ClosingChannel:
+class ClosingChannel(ABC):
     """``with channel:`` for those who inherit it."""
 
     def __enter__(self) -> ClosingChannel:
@@ -44,8 +45,9 @@ class ClosingChannel:
     ) -> None:
         self.close()
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """Give the descriptor back."""
 
 
 @contextmanager
