@@ -36,12 +36,10 @@ with tempfile.TemporaryDirectory() as folder:
         stream = vnetmig.load(path)
         stream.save(out)
         assert out.read_bytes() == plain(path), f"{path}: other bytes"
-        for idstr in stream.devices:
-            if idstr.endswith("/virtio-net"):
-                stream.device(idstr).mac = "52:54:00:aa:bb:cc"
-                stream.save(out)
-                assert vnetmig.load(out).device(idstr).mac == "52:54:00:aa:bb:cc", path
-                edited += 1
-                break
+        for net in stream.nets():
+            net.mac = "52:54:00:aa:bb:cc"
+            stream.save(out)
+            assert vnetmig.load(out).device(net.idstr).mac == "52:54:00:aa:bb:cc", path
+            edited += 1
 assert edited, "no virtio-net among them"
 print(f"pure Python, no dependencies: {len(paths)} streams the same byte for byte, {edited} edited")

@@ -341,3 +341,10 @@ def test_a_package_grows_with_the_device_in_it() -> None:
     loaded = vnetmig.load(data)
     assert len(loaded.nets()[0].mac_table.macs) == 64
     assert loaded.encode() == data
+
+
+def test_a_misspelt_name_is_not_set_in_silence() -> None:
+    stream = vnetmig.load(vnetmig.sample())
+    for device in (stream.device("virtio-net"), stream.device("virtio-rng"), stream.device("virtio-net").queues[0]):
+        with pytest.raises(AttributeError):
+            device.mca = "52:54:00:aa:bb:cc"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Device:
     """``device["path"]`` reads and sets one value; ``fields()`` lists all with offset, size and type."""
 
+    __slots__ = ("_stream", "section")  # a misspelt name must not be set in silence
+
     def __init__(self, stream: Stream, section: Section) -> None:
         self._stream = stream
         self.section = section

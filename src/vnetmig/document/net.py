@@ -38,6 +38,8 @@ class NetDevice(Device):
     1024
     """
 
+    __slots__ = ()
+
     def _int(self, path: str) -> int:
         value = self.record[path]
         assert isinstance(value, int)

@@ -28,6 +28,8 @@ class Queue:
     ``used_idx`` and ``inuse`` of a split ring are in guest memory: None unless its page is known.
     """
 
+    __slots__ = ("_memory", "_record", "index")
+
     def __init__(self, record: Record, index: int, memory: GuestMemory | None) -> None:
         self._record = record
         self._memory = memory

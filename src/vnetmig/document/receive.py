@@ -44,6 +44,8 @@ def vlans_to(ids: Iterable[int]) -> tuple[int, ...]:
 class MacTable:
     """Addresses that pass the filter: unicast first, then multicast (the border is not on the wire)."""
 
+    __slots__ = ("_record",)
+
     def __init__(self, record: Record) -> None:
         self._record = record
 
