@@ -28,10 +28,11 @@ class Recording:
 
 @dataclass(slots=True)
 class Playback:
-    """A recording on its way; ``sent`` of its PARTs are out."""
+    """A recording on its way; ``sent`` of its PARTs are out, ``left`` bytes of the others are not."""
 
     recording: Recording
     sent: int = 0
+    left: int = 0
 
 
 class RecordedHandlers(QuietHandlers):
@@ -41,12 +42,14 @@ class RecordedHandlers(QuietHandlers):
 
     def save_setup(self, file: SaveFile, opaque: Any) -> int:
         opaque.sent = 0
+        opaque.left = sum(map(len, opaque.recording.parts))
         file.put_buffer(opaque.recording.start)
         return 0
 
     def save_live_iterate(self, file: SaveFile, opaque: Any) -> int:
         parts = opaque.recording.parts
         file.put_buffer(parts[opaque.sent])
+        opaque.left -= len(parts[opaque.sent])
         opaque.sent += 1
         return FINISHED if opaque.sent == len(parts) else MORE
 
@@ -55,4 +58,4 @@ class RecordedHandlers(QuietHandlers):
         return 0
 
     def state_pending_estimate(self, opaque: Any) -> int:
-        return sum(map(len, opaque.recording.parts[opaque.sent :]))
+        return int(opaque.left)

@@ -101,7 +101,8 @@ class OpenSection:
             return self._decoded(self._decoder, surface, footers)
         if self._length is not None:
             return self._measured(self._length, surface, footers)
-        if footers.on and self.header.idstr != "ram":
+        # Without a configuration section footers are not expected, yet they may be there (xen-save-devices-state).
+        if (footers.on or not footers.sure) and self.header.idstr != "ram":
             return self._assumed(surface)
         raise StreamError(
             f"Unknown savevm section or instance '{self.header.idstr}' {self.header.instance_id}",
