@@ -1,0 +1,21 @@
+"""``namespace``: the test runs in a network namespace of its own, with the right to make tap interfaces."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from network_namespace import interfaces, network_namespace, shortfall
+
+
+@pytest.fixture
+def namespace() -> Iterator[None]:
+    missing = shortfall()
+    if missing and os.environ.get("VNETMIG_REQUIRE_TAP"):
+        pytest.fail(f"VNETMIG_REQUIRE_TAP is set and there is {missing}", pytrace=False)
+    if missing:
+        pytest.skip(missing.replace("\n", ";"))
+    with network_namespace():
+        assert not interfaces()
+        yield
