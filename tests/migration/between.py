@@ -9,6 +9,7 @@ from pathlib import Path
 from vnetmig.migration.destination import Destination
 from vnetmig.migration.machine import Machine
 from vnetmig.migration.source import Source
+from vnetmig.migration.source_states import FINAL
 
 STREAMS = Path(__file__).resolve().parent.parent / "streams"
 
@@ -33,13 +34,19 @@ def sent_by(source: Source) -> bytes:
 
 
 def migrated(source: Source, destination: Destination | None = None, *, step: int = 1 << 16) -> Destination:
-    """Both ends in one process, the stream in pieces of ``step`` bytes."""
+    """Both ends in one process, what is sent in pieces of ``step`` bytes, until neither has anything to say."""
     destination = destination or Destination(page_size=source.machine.page_size)
-    stream = sent_by(source)
-    for at in range(0, len(stream), step):
-        destination.feed(stream[at : at + step])
+    while source.state not in FINAL:
+        before = source.state
+        data = sent_by(source)
+        for at in range(0, len(data), step):
+            destination.feed(data[at : at + step])
+            source.answer(destination.answer())
+        if source.finished_sending:
+            destination.close()
         source.answer(destination.answer())
+        if not data and source.state is before:
+            source.close()
+    destination.feed(sent_by(source))
     destination.close()
-    source.answer(destination.answer())
-    source.close()
     return destination

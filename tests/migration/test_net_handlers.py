@@ -8,8 +8,9 @@ from between import STREAMS, machine_of
 from vnetmig.errors import StreamError
 from vnetmig.migration.device import Device
 from vnetmig.migration.handlers import FINISHED, LoadFile, SaveFile, SaveVMHandlers
-from vnetmig.migration.modes import MODES
+from vnetmig.migration.modes import MODES, Plan
 from vnetmig.migration.net_handlers import NetHandlers, NetMigration
+from vnetmig.migration.options import DEFAULTS
 from vnetmig.stream.payload import Raw
 
 INIT = bytes.fromhex("ffffffffef200000")
@@ -53,9 +54,10 @@ def test_the_capability_alone_decides_whether_it_is_active() -> None:
 
 
 def test_registered_as_the_rfc_does() -> None:
-    (enrolment,) = MODES["iterative"].staged(machine_of(STREAMS / "rfc-user-1q"), None)
+    machine = machine_of(STREAMS / "rfc-user-1q")
+    (enrolment,) = MODES["iterative"].plan(machine, DEFAULTS, None).staged
     assert (enrolment.idstr, enrolment.instance_id, enrolment.version_id) == (f"{IDSTR}-iterative", 0, 1)
-    assert MODES["stock"].staged(machine_of(STREAMS / "rfc-user-1q"), None) == []
+    assert MODES["stock"].plan(machine, DEFAULTS, None) == Plan()
 
 
 STATE = "the state of a device"
@@ -91,7 +93,7 @@ def test_the_load_loop_accepts(case: str) -> None:
     opaque = at_destination()
     assert load(opaque, payload(ACCEPTED[case])) == 0
     loaded = STATE in ACCEPTED[case]
-    assert opaque.checks_rings is loaded
+    assert opaque.migration is not None and opaque.migration.iterative_vmstate_loaded is loaded
     if loaded:
         assert opaque.device.save() == net().save()
 
@@ -102,7 +104,7 @@ def test_the_load_loop_refuses(case: str) -> None:
     with pytest.raises(StreamError):
         load(opaque, payload(REFUSED[case]))
     assert opaque.device.state is None
-    assert not opaque.checks_rings
+    assert opaque.migration is not None and not opaque.migration.iterative_vmstate_loaded
 
 
 def test_qemus_words_for_an_unknown_flag() -> None:

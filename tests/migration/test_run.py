@@ -139,7 +139,7 @@ class Flipping:
     def __init__(self, inner: Channel, at: int, change: int) -> None:
         self._inner, self._at, self._change = inner, at, change
         self._sent = 0
-        self.receive, self.finish, self.close = inner.receive, inner.finish, inner.close
+        self.receive, self.ready, self.finish, self.close = inner.receive, inner.ready, inner.finish, inner.close
 
     def send(self, data: bytes) -> None:
         inside = self._at - self._sent

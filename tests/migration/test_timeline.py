@@ -49,13 +49,15 @@ def test_of_a_migration() -> None:
     assert (timeline.mode, timeline.engine) == ("iterative", source.result.engine)
     assert [device.idstr for device in timeline.early] == ["0000:00:02.0/virtio-net-iterative"]
     assert all(device.load_ns > 0 for device in timeline.devices)
-    assert timeline.stopped[0].idstr == "0000:00:02.0/virtio-net-iterative"  # END, 8 bytes
-    assert timeline.stopped[0].size == 8
+    assert timeline.stopped[0].idstr == "0000:00:02.0/virtio-net-iterative"  # END
+    assert timeline.stopped[0].size == 18
     assert {"timer", "0000:00:02.0/virtio-net"} <= {device.idstr for device in timeline.stopped}
     assert [phase.name for phase in timeline.phases] == [
         "header",
         "setup",
         "iterate",
+        "flush",
+        "switchover ack",
         "switchover",
         "complete, iterable",
         "complete",

@@ -36,6 +36,9 @@ class FileChannel(ClosingChannel):
         with told(f"Unable to read from '{self._name}'"):
             return os.read(self._open(), limit)
 
+    def ready(self) -> bool:
+        return False
+
     def finish(self) -> None:
         """The end of a file is its end, and that of a pipe its closing."""
 

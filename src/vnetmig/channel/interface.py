@@ -28,6 +28,9 @@ class Channel(Protocol):
     def receive(self, limit: int) -> bytes:
         """Wait for bytes, and return at most ``limit``; nothing at the end."""
 
+    def ready(self) -> bool:
+        """Would ``receive`` return at once? False where nobody can answer."""
+
     def finish(self) -> None:
         """Nothing more will be sent. Receiving goes on."""
 

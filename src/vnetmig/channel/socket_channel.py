@@ -6,6 +6,7 @@ Knows socket calls. How a connection comes about is unix.py's and tcp.py's.
 from __future__ import annotations
 
 import os
+import select
 import socket
 from contextlib import suppress
 
@@ -39,6 +40,12 @@ class SocketChannel(ClosingChannel):
     def receive(self, limit: int) -> bytes:
         with told("Unable to read from socket"):
             return self._socket.recv(limit)
+
+    def ready(self) -> bool:
+        with told("Unable to read from socket"):
+            waiting = select.poll()
+            waiting.register(self._socket, select.POLLIN)
+            return bool(waiting.poll(0))
 
     def finish(self) -> None:
         # A peer that is gone already needs no end.

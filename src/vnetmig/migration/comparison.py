@@ -13,7 +13,8 @@ from vnetmig.migration.result import Result, SectionResult
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One section as the source wrote it. ``early``: while the guest was running."""
+    """One section as the source wrote it. ``data``: its payload, or the state that the payload makes of what is there;
+    ``early``: while the guest was running; ``size``: bytes of the whole section on the wire."""
 
     idstr: str
     instance_id: int
@@ -22,6 +23,7 @@ class Sent:
     data: bytes
     save_ns: int
     early: bool = False
+    size: int = 0
 
     @property
     def key(self) -> tuple[str, int, int, int, bool]:

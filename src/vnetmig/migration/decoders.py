@@ -1,12 +1,17 @@
 """Which decoder reads which section: where framing, RAM and devices meet.
 
-Knows idstrs and what earlier events say about the grammar of later payloads (capabilities, POSTCOPY_ADVISE). It is
-handed to the reader, so that framing and devices never import each other.
+Knows idstrs and what earlier events say about the grammar of later payloads (capabilities, POSTCOPY_ADVISE), and what
+third parties registered. It is handed to the reader, so that framing and devices never import each other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from vnetmig.errors import StreamError
+from vnetmig.migration import delta_handlers, preheat_handlers, registration
+from vnetmig.migration.capabilities import DELTA, EARLY, USED_QUEUES
+from vnetmig.stream import framing
 from vnetmig.stream.commands import PostcopyAdvise
 from vnetmig.stream.configuration import TargetPageBits
 from vnetmig.stream.device_state import DeviceDecoder
@@ -16,12 +21,33 @@ from vnetmig.stream.mapped_ram import MappedRamDecoder
 from vnetmig.stream.payload import Decoder, SectionHeader
 from vnetmig.stream.ram import Grammar, RamDecoder
 from vnetmig.stream.ram_words import PAGE_SIZE
+from vnetmig.stream.tentative import FrameDecoder
 from vnetmig.virtio import section
 from vnetmig.virtio.net import VM_VERSION
 
 RAM_VERSION = 4
+
+EARLY_SUFFIX = "-early"
+"""What the second RFC's early section adds to the device's idstr."""
+
+FRAME_SUFFIXES = (delta_handlers.IDSTR_SUFFIX, preheat_handlers.SUFFIX)
+"""Staged sections whose payload is one frame."""
+
 MIN_PAGE_BITS, MAX_PAGE_BITS = 10, 24
 """Targets use 1 KiB to 64 KiB; flags take the lowest ten bits of a word."""
+
+
+def is_framed(capabilities: Container[str], idstr: str) -> bool:
+    """Does this device's FULL section hold a frame? That follows from what was announced, not from its bytes: a guest
+    could write those.
+
+    >>> is_framed(("x-vnetmig-delta-1",), "0000:00:03.0/virtio-net"), is_framed((), "0000:00:03.0/virtio-net")
+    (True, False)
+    """
+    device = section.device_of(idstr)
+    if device is None:
+        return False
+    return USED_QUEUES in capabilities or (device == "virtio-net" and (DELTA in capabilities or EARLY in capabilities))
 
 
 class Decoders:
@@ -54,17 +80,24 @@ class Decoders:
             return self._ram(header)
         if header.idstr.endswith(IDSTR_SUFFIX):
             return self._iterative(header)
-        resolver = section.resolver(header.idstr, header.version_id)
+        if self._is_frame(header):
+            if header.idstr.endswith(delta_handlers.IDSTR_SUFFIX):
+                newest = delta_handlers.SECTION_VERSION
+                _check_version(header, header.version_id <= newest, newest)
+            return FrameDecoder()
+        idstr = header.idstr
+        if header.type == framing.SECTION_FULL and EARLY in self.capabilities:
+            idstr = idstr.removesuffix(EARLY_SUFFIX)
+        resolver = section.resolver(idstr, header.version_id) or registration.resolver(idstr, header.version_id)
         return DeviceDecoder(resolver, self.engine) if resolver is not None else None
 
+    def _is_frame(self, header: SectionHeader) -> bool:
+        if header.type == framing.SECTION_FULL:
+            return is_framed(self.capabilities, header.idstr)
+        return header.idstr.endswith(FRAME_SUFFIXES) or header.idstr == preheat_handlers.DESCRIPTION
+
     def _ram(self, header: SectionHeader) -> Decoder:
-        if header.version_id != RAM_VERSION:
-            raise StreamError(
-                f"savevm: unsupported version {header.version_id} for 'ram' v{RAM_VERSION}",
-                expected=RAM_VERSION,
-                got=header.version_id,
-                code="version",
-            )
+        _check_version(header, header.version_id == RAM_VERSION, RAM_VERSION)
         grammar = Grammar(self.page_size, "x-ignore-shared" in self.capabilities, self.postcopy)
         if "mapped-ram" in self.capabilities:
             return MappedRamDecoder(grammar)
@@ -75,11 +108,15 @@ class Decoders:
         resolver = section.resolver(device, VM_VERSION) if section.device_of(device) == "virtio-net" else None
         if resolver is None:
             return None
-        if header.version_id > SECTION_VERSION:
-            raise StreamError(
-                f"savevm: unsupported version {header.version_id} for '{header.idstr}' v{SECTION_VERSION}",
-                expected=f"at most {SECTION_VERSION}",
-                got=header.version_id,
-                code="version",
-            )
+        _check_version(header, header.version_id <= SECTION_VERSION, SECTION_VERSION)
         return IterativeDecoder(resolver, self.engine)
+
+
+def _check_version(header: SectionHeader, fits: bool, newest: int) -> None:
+    if not fits:
+        raise StreamError(
+            f"savevm: unsupported version {header.version_id} for '{header.idstr}' v{newest}",
+            expected=f"at most {newest}",
+            got=header.version_id,
+            code="version",
+        )

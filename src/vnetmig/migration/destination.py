@@ -1,11 +1,12 @@
 """The receiving side of a migration: bytes in, devices built from nothing but them, answers out, no IO.
 
-Theory of operation: the stream's events move ``TRANSITIONS``. Virtio devices are loaded as their sections come,
-devices that only the vmdescription explains when it comes at the end, and what nobody describes stays bytes. When the
-stream has ended everything is saved again; ``answer`` then holds the result for the source. A fault anywhere ends in
-FAILED: nothing was handed over, and the source goes on.
+Theory of operation: the stream's events move the table of destination_states.py. Virtio devices are loaded as their
+sections come, devices that only the vmdescription explains when it comes at the end, and what nobody describes stays
+bytes. When the stream has ended everything is saved again; ``answer`` then holds the result for the source. With the
+hand-over the machine stays paused until the source gives it away; without it, it starts at the end of the stream. A fault
+before that ends in FAILED: nothing was handed over, and the source goes on.
 
-Knows sections and handlers; knows no channel. Every time is that of loading or saving alone, without waiting.
+Knows sections, phases and the hand-over; knows no channel. Every time is that of loading or saving alone.
 """
 
 from __future__ import annotations
@@ -16,30 +17,26 @@ from collections.abc import Callable, Iterable
 
 from vnetmig.engine import name as engine_in_use
 from vnetmig.errors import MigrationError, StreamError, VnetmigError
-from vnetmig.migration import trace
-from vnetmig.migration.capabilities import VIRTIO_ITERATIVE, check_capabilities
+from vnetmig.migration import registration, trace
+from vnetmig.migration.capabilities import HANDOVER, check_capabilities
 from vnetmig.migration.decoders import Decoders
-from vnetmig.migration.destination_states import TRANSITIONS, Phase, Turn
-from vnetmig.migration.device import DescribedBy, Device
-from vnetmig.migration.handlers import HasDecoder, LoadFile
-from vnetmig.migration.loaded import LoadedSection, load_described, preparation
-from vnetmig.migration.net_handlers import NetHandlers, NetMigration
-from vnetmig.migration.registry import Registry, SaveStateEntry
+from vnetmig.migration.destination_states import FINAL, OWNERS, TRANSITIONS, Phase, Turn
+from vnetmig.migration.device import Device
+from vnetmig.migration.handover import ACK_PING, Discard, NeedFull, Order, OrderReader, Resend, Started, Verify
+from vnetmig.migration.incoming_devices import IncomingDevices
+from vnetmig.migration.machine_control import AnyIncoming, IncomingMachine
+from vnetmig.migration.registry import Registry
 from vnetmig.migration.result import Result
-from vnetmig.migration.ring_verdict import ring_verdict
-from vnetmig.migration.timed_decoder import TimedDecoder
 from vnetmig.stream import framing
 from vnetmig.stream.commands import Ping
 from vnetmig.stream.cursor import Buffer
-from vnetmig.stream.device_state import DeviceState
 from vnetmig.stream.events import Command, Configuration, Event, SectionPayload, SectionStart, VmDescription
-from vnetmig.stream.guest_memory import GuestMemory
-from vnetmig.stream.iterative import IDSTR_SUFFIX
-from vnetmig.stream.payload import Decoder, Payload, Raw, SectionHeader
+from vnetmig.stream.payload import Payload, SectionHeader
 from vnetmig.stream.reader import NEED_DATA, StreamReader
-from vnetmig.stream.return_path import Pong, Shut
+from vnetmig.stream.return_path import Pong, Shut, SwitchoverAck
+from vnetmig.stream.states import State as ReaderState
+from vnetmig.stream.tentative import FrameDecoder
 from vnetmig.stream.vmdescription import Description
-from vnetmig.virtio.section import device_of
 
 _SECTIONS = {
     framing.SECTION_START: Turn.START,
@@ -48,18 +45,13 @@ _SECTIONS = {
     framing.SECTION_FULL: Turn.FULL,
 }
 
-_UNKNOWN = (
-    "Unknown savevm section or instance '{idstr}' {instance_id}. Make sure that your current VM setup matches your "
-    "saved VM setup, including any hotplugged devices"
-)
-
 
 class Destination:
-    """``feed`` what arrives, ``close`` when the source is done, send what ``answer`` gives.
+    """``feed`` what arrives, ``close`` when nothing more will, send what ``answer`` gives.
 
-    ``registry``: devices that load themselves, by idstr and instance. ``capabilities``: those of this side, which the
-    stream must then have; None takes the stream's. ``page_size``: the target's, if it is not x86's. ``clock`` gives
-    monotonic nanoseconds.
+    ``registry``: devices that load themselves, by idstr and instance, beside those registered globally. ``machine``: what
+    is prepared, started or given up. ``capabilities``: those of this side, which the stream must then have; None takes
+    the stream's. ``page_size``: the target's, if it is not x86's. ``clock`` gives monotonic nanoseconds.
     """
 
     def __init__(
@@ -67,56 +59,92 @@ class Destination:
         *,
         engine: str | None = None,
         registry: Registry | None = None,
+        machine: IncomingMachine | None = None,
         capabilities: Iterable[str] | None = None,
         page_size: int | None = None,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.phase = Phase.SETUP
         self.error: VnetmigError | None = None
-        self.devices: list[Device] = []
-        """What was built, in stream order."""
         self.result: Result | None = None
         self.trace: list[trace.TraceLine] = []
         self._engine = engine
         self._clock = clock
-        self._registry = registry if registry is not None else Registry()
+        self._machine = machine if machine is not None else AnyIncoming()
         self._local = None if capabilities is None else tuple(capabilities)
         self._decoders = Decoders(engine, page_size=page_size)
-        self._reader = StreamReader(self._decoder_for)
-        self._timed: dict[tuple[bool, int], TimedDecoder] = {}
-        self._entries: dict[int, SaveStateEntry] = {}
-        self._loaded: list[LoadedSection] = []
-        self._nets: dict[tuple[str, int], NetMigration] = {}
+        registries = [r for r in (registry, registration.live()) if r is not None]
+        self._incoming = IncomingDevices(self._decoders, registries, self._machine, engine, clock)
+        self._reader = StreamReader(self._incoming.decoder_for)
+        self._orders = OrderReader()
+        self._handover = False
+        self._chunk: Buffer = b""
         self._header: SectionHeader | None = None
         self._payloads: list[Payload] = []
-        self._ram: list[Payload] = []
-        self._memory: GuestMemory | None = None
-        self._machine_type = ""
-        self._iterative = False
         self._description: Description | None = None
         self._digest = hashlib.sha256()
         self._received = 0
         self._answer = bytearray()
         self._return_path = False
         self._checkpoints: list[tuple[str, int]] = []
+        self._asked: list[tuple[str, int]] = []
+
+    @property
+    def devices(self) -> list[Device]:
+        """What was built, in stream order."""
+        return self._incoming.devices
 
     @property
     def finished(self) -> bool:
-        return self.phase in (Phase.DONE, Phase.FAILED)
+        return self.phase in FINAL
+
+    @property
+    def owner(self) -> str:
+        """Who has the machine, as far as this side can know."""
+        return OWNERS.get(self.phase, "source")
 
     def feed(self, data: Buffer) -> None:
         """Take bytes of the stream. Errors do not come out here: they end in FAILED and in the answer."""
-        self._digest.update(data)
-        self._received += len(data)
-        if not self.finished:
+        if self.finished:
+            return
+        self._chunk = data
+        if self._handover and self._reader.state is ReaderState.TRAILING:
+            self._run(self._follow)
+        else:
             self._reader.feed(data)
             self._run(self._read)
 
     def close(self) -> None:
-        """The source has sent everything."""
-        if not self.finished:
+        """Nothing more will come from the source."""
+        if self.finished:
+            return
+        if self.phase is Phase.HELD:
+            self._lose()
+        elif self._handover:
+            self._run(self._cut_off)
+        else:
+            self._chunk = b""
             self._reader.close()
             self._run(self._read, self._end)
+
+    def lose(self, error: VnetmigError) -> None:
+        """The channel broke."""
+        if self.phase is Phase.HELD:
+            self._lose()
+        elif not self.finished:
+            self._fail(error, Turn.LOST)
+
+    def resolve(self, *, runs_there: bool) -> None:
+        """End the doubt: someone has looked at the source. If the machine does not run there, it starts here.
+
+        MigrationError when there is no doubt.
+        """
+        if self.phase is not Phase.IN_DOUBT:
+            raise MigrationError(f"nothing to resolve: the migration is in phase '{self.phase.value}'")
+        if runs_there:
+            self._give_up()
+        else:
+            self._start()
 
     def answer(self) -> bytes:
         """Bytes for the source that were not taken yet."""
@@ -133,10 +161,13 @@ class Destination:
         except (RecursionError, MemoryError) as error:
             self._fail(MigrationError(f"{type(error).__name__}: {error}"))
 
-    def _fail(self, error: VnetmigError) -> None:
+    def _fail(self, error: VnetmigError, turn: Turn = Turn.FAULT) -> None:
         self.error = error
-        self.phase = TRANSITIONS[self.phase, Turn.FAULT]
-        self._clean_up()
+        self._turn(turn)
+        if self.phase is Phase.IN_DOUBT:  # nothing is said: only silence tells the source that it cannot know
+            return
+        self._machine.abort()
+        self._incoming.clean_up()
         self.result = Result(self._engine or engine_in_use, self._received, error=str(error))
         self._finish(1)
 
@@ -146,88 +177,45 @@ class Destination:
         if self._return_path:
             self._answer += Shut(shut).encode()
 
-    def _clean_up(self) -> None:
-        for entry in self._entries.values():
-            if entry.handlers is not None:
-                entry.handlers.load_cleanup(entry.opaque)
-        self._entries.clear()
-
     def _turn(self, turn: Turn) -> None:
         following = TRANSITIONS.get((self.phase, turn))
         if following is None:
             raise StreamError(f"{turn.value} cannot come in phase '{self.phase.value}'", offset=self._reader.offset)
         if self.phase is Phase.SETUP and turn in (Turn.START, Turn.PART, Turn.END, Turn.SWITCHOVER):
-            for loaded in self._loaded:
+            for loaded in self._incoming.sections:
                 loaded.early = True
         self.phase = following
 
-    # Reading: what decodes a section, and what happens when it is there.
-
-    def _decoder_for(self, header: SectionHeader) -> Decoder | None:
-        full = header.type == framing.SECTION_FULL
-        if not full:
-            self._begin_staged(header)
-        entry = self._entries.get(header.section_id)
-        own: object = entry.handlers if entry is not None and not full else None
-        inner = own.decoder(header) if isinstance(own, HasDecoder) else self._decoders(header)
-        if inner is None:
-            self._timed.pop((full, header.section_id), None)
-            return None
-        timed = TimedDecoder(inner, self._clock, preparation(header))
-        self._timed[full, header.section_id] = timed
-        return timed
-
-    def _begin_staged(self, header: SectionHeader) -> None:
-        """A START: its handlers, and ``load_setup``, which QEMU calls before the first byte."""
-        if header.section_id in self._entries:
-            return
-        entry = self._registry.find(header.idstr, header.instance_id)
-        if entry is None and device_of(header.idstr.removesuffix(IDSTR_SUFFIX)) == "virtio-net":
-            entry = self._net_entry(header)
-        if entry is None or entry.handlers is None:
-            return
-        if not entry.active:
-            raise StreamError(
-                _UNKNOWN.format(idstr=header.idstr, instance_id=header.instance_id),
-                section=header.idstr,
-                expected=f"no such section: '{VIRTIO_ITERATIVE}' is off",
-                got="one",
-                code="section",
-            )
-        self._entries[header.section_id] = entry
-        self._check(entry, entry.handlers.load_setup(entry.opaque))
-
-    def _net_entry(self, header: SectionHeader) -> SaveStateEntry | None:
-        if not header.idstr.endswith(IDSTR_SUFFIX):
-            return None
-        name = header.idstr.removesuffix(IDSTR_SUFFIX)
-        device = Device(name, header.instance_id, 0, header.section_id)
-        opaque = NetMigration(device, self._iterative, self._engine)
-        self._nets[name, header.instance_id] = opaque
-        return SaveStateEntry(
-            header.idstr, header.instance_id, header.section_id, header.version_id, NetHandlers(), opaque
-        )
+    # Reading.
 
     def _read(self) -> None:
-        while (event := self._reader.next_event()) is not None:
-            if event is NEED_DATA:
-                return
+        while (event := self._reader.next_event()) is not None and event is not NEED_DATA:
             self._decoders.observe(event)
             self._take(event)
+        ended = self._handover and self._reader.state is ReaderState.TRAILING
+        rest = self._reader.take_rest() if ended else b""
+        stream = memoryview(self._chunk)[: len(self._chunk) - len(rest)]
+        self._digest.update(stream)
+        self._received += len(stream)
+        self._chunk = rest
+        if rest:
+            self._follow()
 
     def _take(self, event: Event) -> None:
         if isinstance(event, SectionPayload):
             self._payloads.append(event.payload)
             if event.last:
-                self._load()
+                assert self._header is not None
+                self._incoming.load(self._header, self._payloads)
+                self._ask()
         elif isinstance(event, SectionStart):
             self._turn(_SECTIONS[event.type])
             self._header, self._payloads = event.header, []
         elif isinstance(event, Configuration):
-            self._machine_type = event.body.machine_type
-            self._iterative = VIRTIO_ITERATIVE in event.body.capabilities
-            if self._local is not None:
-                check_capabilities(event.body.capabilities, self._local)
+            check_capabilities(event.body.capabilities, self._local)
+            self._incoming.machine_type = event.body.machine_type
+            self._handover = HANDOVER in event.body.capabilities
+            self._incoming.strict = self._handover
         elif isinstance(event, Command):
             self._obey(event)
         elif isinstance(event, VmDescription):
@@ -245,108 +233,114 @@ class Destination:
                     f"CMD_PING (0x{command.payload.value:x}) received with no return path", offset=command.offset
                 )
             self._answer += Pong(command.payload.value).encode()
+            if command.payload.value == ACK_PING and not self._incoming.awaiting_ack:
+                self._answer += SwitchoverAck().encode()
 
-    def _load(self) -> None:
-        header = self._header
-        assert header is not None
-        full = header.type == framing.SECTION_FULL
-        timed = self._timed.get((full, header.section_id))
-        spent = timed.taken() if timed is not None else 0
-        if full:
-            self._load_device(header, spent)
-        else:
-            self._load_staged(header, spent)
+    def _ask(self) -> None:
+        """Ask at once for what frames built on and is not here: the source may still send it while the guest runs."""
+        new = [key for key in self._incoming.needed if key not in self._asked]
+        if new and self._handover and self.phase in (Phase.SETUP, Phase.ITERATE):
+            self._asked += new
+            self._answer += NeedFull(tuple(new)).encode()
 
-    def _load_device(self, header: SectionHeader, spent: int) -> None:
-        device = Device.of(header)
-        loaded = LoadedSection(header, spent, device)
-        payload = self._payloads[0]
-        if isinstance(payload, DeviceState):
-            device.state, device.described_by = payload.record, DescribedBy.VIRTIO
-            staged = self._nets.get((header.idstr, header.instance_id))
-            if staged is not None:
-                staged.device = device
-            if staged is None or staged.checks_rings:
-                memory = self._guest_memory()
-                start = self._clock()
-                loaded.rings = ring_verdict(payload.record, memory, header.idstr, engine=self._engine)
-                loaded.load_ns += self._clock() - start
-        else:
-            device.state = b"".join(part.encode() for part in self._payloads)
-        self.devices.append(device)
-        self._loaded.append(loaded)
+    # Behind the stream, with the hand-over.
 
-    def _load_staged(self, header: SectionHeader, spent: int) -> None:
-        entry = self._entries.get(header.section_id)
-        if header.idstr == "ram" and entry is None:
-            self._ram += self._payloads
-            self._memory = None
-        payload = self._payloads[0] if len(self._payloads) == 1 else Raw(b"".join(p.encode() for p in self._payloads))
-        if entry is not None and entry.handlers is not None:
-            start = self._clock()
-            returned = entry.handlers.load_state(LoadFile(payload, header.idstr), entry.opaque, header.version_id)
-            spent += self._clock() - start
-            self._check(entry, returned)
-        if header.type == framing.SECTION_PART:
-            return
-        known = None if header.idstr == "ram" else payload.encode()
-        early = header.type == framing.SECTION_START
-        self._loaded.append(LoadedSection(header, spent, payload=known, early=early))
+    def _follow(self) -> None:
+        self._orders.feed(self._chunk)
+        while not self.finished and (order := self._orders.next_order()) is not None and order is not NEED_DATA:
+            self._heed(order)
 
-    def _check(self, entry: SaveStateEntry, returned: int) -> None:
-        if returned < 0:
-            raise MigrationError(
-                f"error while loading state for instance 0x{entry.instance_id:x} of device '{entry.idstr}'"
-                f" (returned {returned})"
+    def _heed(self, order: Order) -> None:
+        if isinstance(order, Verify):
+            self._verify()
+        elif isinstance(order, Resend):
+            decoded = FrameDecoder().decode(
+                memoryview(order.frame), len(order.frame).__eq__, kind=framing.SECTION_FULL, offset=0, final=True
             )
+            assert decoded is not None
+            self._incoming.again(order.idstr, order.instance_id, decoded)
+        elif isinstance(order, Discard):
+            self._give_up()
+        elif self.phase is Phase.HELD:
+            self._start()
+        else:
+            raise StreamError(f"{Turn.GO.value} cannot come in phase '{self.phase.value}'", code="handover")
 
-    def _guest_memory(self) -> GuestMemory | None:
-        """What the stream brought of the guest's RAM, put together when it is first asked for."""
-        if self._memory is None and self._ram:
-            self._memory = GuestMemory.from_ram_words(self._ram, machine=self._machine_type)
-        return self._memory
+    def _verify(self) -> None:
+        if self.phase is not Phase.LOADED:
+            self._turn(Turn.ENDED)
+        if self._incoming.needed:
+            self._turn(Turn.INCOMPLETE)
+            self._answer += NeedFull(tuple(self._incoming.needed)).encode()
+            return
+        self._load_rest()
+        self.result = self._save_again(self._digest.hexdigest())
+        self._turn(Turn.VERIFIED)
+        self._answer += self.result.encode()
+
+    def _start(self) -> None:
+        """The machine is this side's. If it does not start, nothing is said, and both sides are in doubt."""
+        self._checkpoints.clear()
+        traced = len(self.trace)
+        for checkpoint in trace.DESTINATION_CHECKPOINTS[1:]:
+            self._pass(checkpoint)
+        self._machine.start()
+        self._turn(Turn.GO)
+        self._answer += Started(tuple(self._checkpoints), tuple(map(str, self.trace[traced:]))).encode()
+        if self._return_path:
+            self._answer += Shut(0).encode()
+
+    def _give_up(self) -> None:
+        self._turn(Turn.DISCARD)
+        self.error = MigrationError("the source keeps the machine")
+        self._machine.abort()
+        self._incoming.clean_up()
+
+    def _lose(self) -> None:
+        self._turn(Turn.LOST)
+        self.error = MigrationError(
+            "the source is gone, and has not said whether the machine is given away; it is here, complete and paused: "
+            "look at the source before this side runs"
+        )
+
+    def _cut_off(self) -> None:
+        raise StreamError(
+            "load of migration failed: Input/output error",
+            offset=self._reader.offset,
+            expected="the source's word that the machine is given away",
+            got="the end of the connection",
+            code="truncated",
+        )
 
     # The end of the stream: the rest is loaded, everything is saved again.
 
     def _end(self) -> None:
         self._turn(Turn.ENDED)
-        final = {(device.idstr, device.instance_id) for device in self.devices}
-        for name in self._nets:
-            if name not in final:
-                raise StreamError(
-                    f"'{name[0]}' was sent early and never again", expected="its FULL section", code="section"
-                )
-        if self._description is not None:
-            load_described(self._loaded, self._description, self._engine, self._clock)
-        self._pass("dst-precopy-loadvm-completed")
+        self._load_rest()
         for checkpoint in trace.DESTINATION_CHECKPOINTS[1:]:
             self._pass(checkpoint)
-        self._clean_up()
-        self._trace_loads()
-        sections = tuple(
-            loaded.saved(self._engine, self._clock) for loaded in self._loaded if loaded.header.idstr != "ram"
-        )
+        self.result = self._save_again(self._digest.hexdigest())
+        self._machine.start()
         self._turn(Turn.SAVED)
-        self.result = Result(
+        self._finish(0)
+
+    def _load_rest(self) -> None:
+        self._incoming.complete(self._description)
+        self._pass(trace.DESTINATION_CHECKPOINTS[0])
+        self._incoming.clean_up()
+
+    def _save_again(self, digest: str) -> Result:
+        self.trace[:0] = self._incoming.trace_loads()
+        sections = self._incoming.saved()
+        return Result(
             self._engine or engine_in_use,
             self._received,
-            self._digest.hexdigest(),
+            digest,
             None,
             sections,
             tuple(self._checkpoints),
             tuple(map(str, self.trace)),
         )
-        self._finish(0)
-
-    def _trace_loads(self) -> None:
-        """In stream order, in front of the checkpoints; QEMU traces every FULL and every END."""
-        lines = []
-        for loaded in self._loaded:
-            header = loaded.header
-            if header.type != framing.SECTION_START:
-                kind = trace.NON_ITERABLE if loaded.device is not None else trace.ITERABLE
-                lines.append(trace.loaded(kind, header.idstr, header.instance_id, loaded.load_ns))
-        self.trace[:0] = lines
 
     def _pass(self, checkpoint: str) -> None:
         self._checkpoints.append((checkpoint, self._clock()))

@@ -23,12 +23,17 @@ FINISHED, MORE = 1, 0
 
 
 class SaveFile:
-    """Where a save hook writes its payload; big-endian, as everything on the wire."""
+    """Where a save hook writes its payload; big-endian, as everything on the wire.
 
-    __slots__ = ("_parts",)
+    ``room``: bytes that a round of iteration still has, None without a limit. A hook that writes more ends the round
+    before other devices had their turn.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_parts", "room")
+
+    def __init__(self, room: int | None = None) -> None:
         self._parts: list[bytes] = []
+        self.room = room
 
     def put_buffer(self, data: bytes | bytearray | memoryview) -> None:
         self._parts.append(bytes(data))

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vnetmig.errors import StreamError
+from vnetmig.migration import delta_handlers
+from vnetmig.migration.decoders import EARLY_SUFFIX
 from vnetmig.migration.described import described_sections, program_of
 from vnetmig.migration.device import DescribedBy, Device
 from vnetmig.migration.result import SectionResult
@@ -17,6 +19,8 @@ from vnetmig.stream.payload import SectionHeader
 from vnetmig.stream.vmdescription import Description
 from vnetmig.virtio.net import VM_VERSION
 from vnetmig.virtio.section import HEAD_BYTES, candidates, device_of
+
+_VIRTIO_SUFFIXES = (IDSTR_SUFFIX, EARLY_SUFFIX, delta_handlers.IDSTR_SUFFIX)
 
 Clock = Callable[[], int]
 
@@ -37,7 +41,7 @@ class LoadedSection:
         header, device = self.header, self.device
         names = header.idstr, header.instance_id, header.section_id, header.version_id
         if device is None:
-            by = DescribedBy.VIRTIO if header.idstr.endswith(IDSTR_SUFFIX) else DescribedBy.NOTHING
+            by = DescribedBy.VIRTIO if header.idstr.endswith(_VIRTIO_SUFFIXES) else DescribedBy.NOTHING
             return SectionResult(*names, by.value, self.load_ns, 0, self.early, None, self.payload or b"")
         start = clock()
         data = device.save(engine=engine)
@@ -71,9 +75,10 @@ def preparation(header: SectionHeader) -> Callable[[memoryview], object] | None:
     """Compiles the programs that may read a section. QEMU's are compiled before it starts, so this is no load time:
     counted, it would fall on the first state of a device and make every second one look fast."""
     idstr = header.idstr.removesuffix(IDSTR_SUFFIX)
+    early = idstr != header.idstr
+    idstr = idstr.removesuffix(EARLY_SUFFIX)
     if device_of(idstr) is None:
         return None
-    early = idstr != header.idstr
     version, skipped = (VM_VERSION, FLAG_BYTES) if early else (header.version_id, 0)
 
     def prepare(data: memoryview) -> None:

@@ -6,7 +6,7 @@ machine: what they held becomes the device's ``setup_state``, their ids are kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vnetmig.errors import StreamError
@@ -16,8 +16,9 @@ from vnetmig.migration.described import described_sections, load_described
 from vnetmig.migration.device import DescribedBy, Device
 from vnetmig.migration.handlers import SaveVMHandlers
 from vnetmig.migration.mapped_recording import is_mapped, unmapped
+from vnetmig.migration.options import Options
 from vnetmig.migration.recorded_handlers import Playback, RecordedHandlers, Recording
-from vnetmig.migration.registry import Registry
+from vnetmig.migration.registry import Registry, Saveable
 from vnetmig.migration.ring_pages import page_words, ring_pages
 from vnetmig.stream import framing
 from vnetmig.stream.configuration import ConfigurationBody
@@ -40,6 +41,7 @@ from vnetmig.stream.ram import RamWords
 from vnetmig.stream.ram_words import PAGE_SIZE, Block, BlockList, EndOfSection
 from vnetmig.stream.reader import read_events
 from vnetmig.stream.vmdescription import Description, find
+from vnetmig.virtio.section import device_of
 
 _KEPT_COMMANDS = frozenset({framing.OPEN_RETURN_PATH, framing.PING, framing.POSTCOPY_ADVISE})
 """Commands in front of the first section that a precopy migration has too."""
@@ -58,6 +60,16 @@ class Enrolment:
     handlers: SaveVMHandlers
     opaque: object
     section_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlySection:
+    """A section that a mode sends whole in the setup phase (qemu: early_setup)."""
+
+    idstr: str
+    instance_id: int
+    version_id: int
+    vmsd: Saveable
 
 
 @dataclass(slots=True)
@@ -130,8 +142,20 @@ class Machine:
         rounds = (frozenset({ram.header.section_id}), *self.rounds)
         return replace(self, recordings=recordings, rounds=rounds)
 
-    def enroll(self, registry: Registry, extra: Sequence[Enrolment] = ()) -> None:
-        """Register everything of this machine, and what a mode adds, in the order of registration in QEMU."""
+    def nets(self) -> Iterator[Device]:
+        """The virtio-net devices that go at the end."""
+        return (d for d in self.devices if device_of(d.idstr) == "virtio-net" and not d.early)
+
+    def enroll(
+        self,
+        registry: Registry,
+        extra: Sequence[Enrolment] = (),
+        early: Sequence[EarlySection] = (),
+        finals: Mapping[tuple[str, int], Saveable] | None = None,
+    ) -> None:
+        """Register everything of this machine, and what a mode adds, in the order of registration in QEMU. ``finals``:
+        what is saved in the place of a device."""
+        finals = finals or {}
         recorded = [
             Enrolment(h.idstr, h.instance_id, h.version_id, RecordedHandlers(), Playback(r), h.section_id)
             for r in self.recordings
@@ -139,14 +163,15 @@ class Machine:
         ]
         staged = [*recorded, *extra]
         order: list[Device | Enrolment] = [*self.devices]
-        early = sum(1 for device in self.devices if device.early)
+        first = sum(1 for device in self.devices if device.early)
         for enrolment in (e for e in staged if e.section_id is not None):
             before = [i for i, e in enumerate(order) if (e.section_id or 0) < (enrolment.section_id or 0)]
-            order.insert(max(early, max(before, default=-1) + 1), enrolment)
+            order.insert(max(first, max(before, default=-1) + 1), enrolment)
         for entry in (*order, *(e for e in staged if e.section_id is None)):
             if isinstance(entry, Device):
+                vmsd = finals.get((entry.idstr, entry.instance_id), entry)
                 registry.register_vmstate(
-                    entry.idstr, entry.instance_id, entry.version_id, entry, section_id=entry.section_id
+                    entry.idstr, entry.instance_id, entry.version_id, vmsd, section_id=entry.section_id
                 )
             else:
                 registry.register_savevm_live(
@@ -157,6 +182,17 @@ class Machine:
                     entry.opaque,
                     section_id=entry.section_id,
                 )
+        for section in early:
+            registry.register_vmstate(section.idstr, section.instance_id, section.version_id, section.vmsd)
+
+    @property
+    def rounds_max(self) -> int:
+        """Rounds of iteration after which the guest is stopped anyway: handlers may never say that they are finished."""
+        return 1 << 20
+
+    def threshold(self, options: Options) -> int:
+        """Pending bytes with which the guest may be stopped. A recorded iteration is played to its end."""
+        return 0
 
     def reaches(self, section_id: int, round_number: int) -> bool:
         """May this section write a PART in this round? QEMU asks its rate limiter before every handler, RAM first,

@@ -26,8 +26,9 @@ __all__ = ["IDSTR_SUFFIX", "SECTION_VERSION", "NetHandlers", "NetMigration", "Vi
 class VirtIODevMigration:
     """What exists of a device only while it migrates (RFC patches 5 and 6).
 
-    Until ``iterative_vmstate_loaded`` a load must not look at the rings: they have not arrived. Until
-    ``iterative_vmstate_sent`` a save may happen with vhost running.
+    Until ``iterative_vmstate_sent`` a save may happen with vhost running. ``iterative_vmstate_loaded``: a state came. The
+    RFC decides by it whether a load looks at the rings, so a second early state breaks the device; here that follows from
+    the section: no early state does, the final one always does.
     """
 
     iterative_vmstate_sent: bool = False
@@ -42,11 +43,6 @@ class NetMigration:
     iterative: bool = True
     engine: str | None = None
     migration: VirtIODevMigration | None = None
-
-    @property
-    def checks_rings(self) -> bool:
-        """Does a load look at the rings? RFC patch 5: not the first one of an iterative migration."""
-        return self.migration is None or self.migration.iterative_vmstate_loaded
 
 
 class NetHandlers(QuietHandlers):

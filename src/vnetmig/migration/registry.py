@@ -58,6 +58,8 @@ class Registry:
     def __init__(self) -> None:
         self._entries: list[SaveStateEntry] = []
         self._next_id = 0
+        self.generation = 0
+        """Goes up with every entry that comes or goes."""
 
     def __iter__(self) -> Iterator[SaveStateEntry]:
         return iter(tuple(self._entries))
@@ -106,6 +108,7 @@ class Registry:
         """
         kept = [e for e in self._entries if e.idstr != idstr or (opaque is not None and e.opaque is not opaque)]
         removed = len(self._entries) - len(kept)
+        self.generation += bool(removed)
         self._entries = kept
         return removed
 
@@ -127,4 +130,5 @@ class Registry:
             entry.instance_id = max(taken, default=-1) + 1
         place = next((i for i, e in enumerate(self._entries) if e.priority < entry.priority), len(self._entries))
         self._entries.insert(place, entry)
+        self.generation += 1
         return entry

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from vnetmig.errors import EncodeError, StreamError
+from vnetmig.migration import handover
+from vnetmig.migration.handover import Answer
 from vnetmig.stream.cursor import Cursor, Short, be
 from vnetmig.stream.receiver import NEED_DATA, NeedData, Receiver
 from vnetmig.stream.return_path import Message, read_message
@@ -160,21 +162,24 @@ def _decode(header: bytes, data: bytes) -> Result:
     )
 
 
-class AnswerReader(Receiver["Message | Result"]):
-    """Reads what comes back: messages of the return path, and the result."""
+Reply = Message | Result | Answer
+
+
+class AnswerReader(Receiver[Reply]):
+    """Reads what comes back: messages of the return path, the result, and those of the hand-over."""
 
     def __init__(self) -> None:
         super().__init__()
         self._ended = False
 
-    def next_answer(self) -> Message | Result | NeedData | None:
+    def next_answer(self) -> Reply | NeedData | None:
         """The next one; NEED_DATA: feed more, or close; None: all is read."""
         return self._next()
 
     def _done(self) -> bool:
         return self._ended
 
-    def _step(self, data: memoryview, final: bool) -> tuple[int, Message | Result | None]:
+    def _step(self, data: memoryview, final: bool) -> tuple[int, Reply | None]:
         if final and not data:
             self._ended = True
             return 0, None
@@ -182,6 +187,10 @@ class AnswerReader(Receiver["Message | Result"]):
         if cursor.peek("an answer") != MAGIC[0]:
             message = read_message(cursor)
             return message.size, message
+        if len(data) < len(handover.MAGIC):
+            raise Short(len(handover.MAGIC), "an answer")
+        if bytes(data[: len(handover.MAGIC)]) == handover.MAGIC:
+            return self._handover(cursor)
         if len(data) < _HEAD:
             raise Short(_HEAD, "the result")
         if (magic := cursor.take(4, "the result")) != MAGIC:
@@ -197,5 +206,9 @@ class AnswerReader(Receiver["Message | Result"]):
             raise _bad("was damaged on its way")
         return cursor.position, _decode(body[:header], body[header:])
 
+    def _handover(self, cursor: Cursor) -> tuple[int, Answer]:
+        answer = handover.read_answer(cursor)
+        return cursor.position, answer
 
-__all__ = ["NEED_DATA", "AnswerReader", "Result", "SectionResult"]
+
+__all__ = ["NEED_DATA", "AnswerReader", "Reply", "Result", "SectionResult"]

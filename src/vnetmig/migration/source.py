@@ -1,113 +1,52 @@
 """The sending side of a migration: bytes to send out, answers in, no IO.
 
-Theory of operation: ``next_bytes`` runs the step of the current state until it gives bytes or the state has none.
-What may follow what is ``TRANSITIONS``; who owns the machine in each state is ``OWNERS``. Between the last byte sent
-and the destination's result nobody can know whether the destination runs: a source that loses the destination there,
-or hears that it holds something else, is in doubt. It then keeps its complete state, and whoever can look at both ends
-resolves it.
+Theory of operation: ``next_bytes`` runs the step of the current state until it gives bytes or has to wait for an answer.
+What may follow what, and who owns the machine, are the tables of source_states.py. A source that may not go on by itself
+keeps its complete state, paused, until ``resolve`` says what was found at the other side.
 
 Knows the order of a precopy migration (qemu: migration/savevm.c) and handlers; knows no device and no channel.
 """
 
 from __future__ import annotations
 
-import enum
-import hashlib
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
 
-from vnetmig.engine import name as engine_in_use
 from vnetmig.errors import MigrationError, StreamError, VnetmigError
-from vnetmig.migration import trace
-from vnetmig.migration.capabilities import with_capabilities
-from vnetmig.migration.comparison import Difference, Sent, compare
-from vnetmig.migration.handlers import SaveFile
+from vnetmig.migration import registration, trace
+from vnetmig.migration.capabilities import HANDOVER, with_capabilities
+from vnetmig.migration.comparison import Difference
+from vnetmig.migration.final_frame import FinalFrame
+from vnetmig.migration.handlers import MORE, SaveFile
+from vnetmig.migration.handover import ACK_PING, Discard, NeedFull, Resend, Start, Started, Verify
 from vnetmig.migration.machine import Machine
+from vnetmig.migration.machine_control import AnyOutgoing, OutgoingMachine
 from vnetmig.migration.modes import Mode, mode_named
+from vnetmig.migration.options import DEFAULTS, Options
+from vnetmig.migration.plugging import Plugged
 from vnetmig.migration.registry import Registry, SaveStateEntry
-from vnetmig.migration.result import NEED_DATA, AnswerReader, Result
-from vnetmig.migration.timeline import DeviceTimes, Phase, Timeline
+from vnetmig.migration.result import NEED_DATA, AnswerReader, Reply, Result
+from vnetmig.migration.sent import SentSections
+from vnetmig.migration.source_states import FINAL, GUEST_RUNS, HOLDING, OWNERS, TRANSITIONS, WAITING, State, Turn
+from vnetmig.migration.timeline import Phase, Timeline
 from vnetmig.stream import framing
-from vnetmig.stream.return_path import Shut
+from vnetmig.stream.commands import Ping
+from vnetmig.stream.return_path import Shut, SwitchoverAck
 from vnetmig.stream.writer import StreamWriter
 
-ROUNDS_MAX = 1 << 20
-"""Rounds of iteration before the source stops the guest anyway: handlers may never say that they are finished."""
+RESEND_ROUNDS_MAX = 2
+"""Times that a destination may ask for whole states behind the end: the second answer to the same question is a fault."""
 
-
-class State(enum.Enum):
-    HEADER = "header"
-    SETUP = "setup"
-    ITERATE = "iterate"
-    SWITCHOVER = "switchover"
-    COMPLETE_ITERABLE = "complete, iterable"
-    COMPLETE = "complete"
-    CONFIRM = "confirm"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    IN_DOUBT = "in doubt"
-
-
-class Turn(enum.Enum):
-    OPENED = "header and configuration are written"
-    SET_UP = "every handler has written its START"
-    CONVERGED = "nothing is pending"
-    STOPPED = "the guest has stopped"
-    ITERABLE_SAVED = "every handler has written its END"
-    HANDED_OVER = "every device and the end of the stream are written"
-    CONFIRMED = "the destination holds the same"
-    UNCONFIRMED = "nobody was asked to confirm"
-    DIFFERENT = "the destination holds something else"
-    REFUSED = "the destination failed, and says so"
-    LOST = "the destination is gone"
-    ERROR = "saving failed"
-    CANCEL = "the user does not want to"
-
-
-_BEFORE_HANDOVER = (
-    State.HEADER,
-    State.SETUP,
-    State.ITERATE,
-    State.SWITCHOVER,
-    State.COMPLETE_ITERABLE,
-    State.COMPLETE,
-)
-
-TRANSITIONS: Final[dict[tuple[State, Turn], State]] = {
-    (State.HEADER, Turn.OPENED): State.SETUP,
-    (State.SETUP, Turn.SET_UP): State.ITERATE,
-    (State.ITERATE, Turn.CONVERGED): State.SWITCHOVER,
-    (State.SWITCHOVER, Turn.STOPPED): State.COMPLETE_ITERABLE,
-    (State.COMPLETE_ITERABLE, Turn.ITERABLE_SAVED): State.COMPLETE,
-    (State.COMPLETE, Turn.HANDED_OVER): State.CONFIRM,
-    (State.CONFIRM, Turn.CONFIRMED): State.DONE,
-    (State.CONFIRM, Turn.UNCONFIRMED): State.DONE,
-    (State.CONFIRM, Turn.REFUSED): State.FAILED,
-    (State.CONFIRM, Turn.DIFFERENT): State.IN_DOUBT,
-    (State.CONFIRM, Turn.LOST): State.IN_DOUBT,
-    **{(state, turn): State.FAILED for state in _BEFORE_HANDOVER for turn in (Turn.ERROR, Turn.REFUSED, Turn.LOST)},
-    **{(state, Turn.CANCEL): State.CANCELLED for state in _BEFORE_HANDOVER},
-}
-
-FINAL: Final = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.IN_DOUBT})
-
-OWNERS: Final[dict[State, str]] = {
-    State.DONE: "destination",
-    State.CONFIRM: "in-doubt",
-    State.IN_DOUBT: "in-doubt",
-}
-"""Who owns the machine; in every other state the source does."""
-
-_Step = tuple[bytes, "Turn | None"]
+_Step = tuple[bytes, "Turn | None"] | None
+"""Bytes, and the turn that ends the state; None: wait for an answer."""
 
 
 class Source:
-    """``next_bytes`` until it is None, then ``answer`` with what comes back, then ``close``.
+    """``next_bytes`` until it is None, then ``answer`` with what comes back; ``close`` when nothing more will.
 
-    ``registry`` holds devices beside the machine's own. ``clock`` gives monotonic nanoseconds.
+    ``registry`` holds devices beside the machine's own and those that were registered globally. ``outgoing`` is what is
+    stopped, resumed and let go. ``clock`` gives monotonic nanoseconds.
     """
 
     def __init__(
@@ -115,62 +54,102 @@ class Source:
         machine: Machine,
         mode: str | Mode = "stock",
         *,
+        options: Options = DEFAULTS,
         engine: str | None = None,
         registry: Registry | None = None,
+        outgoing: OutgoingMachine | None = None,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.machine = machine
         self.mode = mode_named(mode)
+        self.options = options
         self.state = State.HEADER
         self.error: VnetmigError | None = None
         self.result: Result | None = None
         self.differences: tuple[Difference, ...] = ()
-        self.sent: list[Sent] = []
-        """Every section but RAM's, as it was written."""
         self.trace: list[trace.TraceLine] = []
+        self.plan = self.mode.plan(machine, options, engine)
+        self.handover = HANDOVER in self.plan.capabilities
         self._engine = engine
         self._clock = clock
+        self._outgoing = outgoing if outgoing is not None else AnyOutgoing()
         self._registry = Registry()
-        machine.enroll(self._registry, self.mode.staged(machine, engine))
-        for entry in registry or ():
+        machine.enroll(self._registry, self.plan.staged, self.plan.early, self.plan.finals)
+        others = [r for r in (registry, registration.live()) if r is not None]
+        for entry in (entry for other in others for entry in other):
             self._registry.adopt(entry)
+        self._plugged = Plugged(machine, others)
         self._writer = StreamWriter(footers=machine.footers)
-        self._digest = hashlib.sha256()
+        self._sections = SentSections()
         self._answers = AnswerReader()
         self._shut: int | None = None
+        self._started: Started | None = None
+        self._acked = not options.switchover_ack
+        self._pinged = False
         self._checkpoints: list[tuple[str, int]] = []
         self._phases: list[Phase] = []
         self._since = clock()
         self._queue: deque[SaveStateEntry] = deque()
         self._round = -1
+        self._room: int | None = None
         self._unfinished: set[int] = set()
+        self._needed: deque[tuple[str, int]] = deque()
+        self._resend_rounds = 0
+        self._farewell = b""
         self._steps: dict[State, Callable[[], _Step]] = {
             State.HEADER: self._open,
             State.SETUP: self._set_up,
             State.ITERATE: self._iterate,
+            State.FLUSH: self._flush,
+            State.ACK: self._await_ack,
             State.SWITCHOVER: self._switch_over,
             State.COMPLETE_ITERABLE: self._complete_iterable,
             State.COMPLETE: self._complete,
+            State.ASK: self._ask,
+            State.RESEND: self._resend,
+            State.START: self._give,
         }
 
     @property
     def owner(self) -> str:
         return OWNERS.get(self.state, "source")
 
+    @property
+    def sent(self) -> SentSections:
+        """Every section but RAM's, as it was written."""
+        return self._sections
+
+    @property
+    def waiting(self) -> bool:
+        """Nothing can be sent before an answer comes."""
+        return self.state in WAITING
+
+    @property
+    def finished_sending(self) -> bool:
+        """No byte will follow."""
+        return (self.state in FINAL and not self._farewell) or self.state is State.CONFIRM
+
     def next_bytes(self) -> bytes | None:
-        """The next bytes for the destination; None: there are no more. Raises what a handler raised."""
+        """The next bytes for the destination; None: there are none, or not before an answer. Raises what a handler
+        raised."""
         while (step := self._steps.get(self.state)) is not None:
             try:
-                data, turn = step()
+                self._plugged.check()
+                taken = step()
             except VnetmigError as error:
                 self._end(Turn.ERROR, error)
                 raise
-            self._digest.update(data)
+            if taken is None:
+                return None
+            data, turn = taken
+            if self.state not in HOLDING:  # what comes then stands behind the stream
+                self._sections.count(data)
             if turn is not None:
                 self._move(turn)
             if data:
                 return data
-        return None
+        farewell, self._farewell = self._farewell, b""
+        return farewell or None
 
     def answer(self, data: bytes) -> None:
         """Take bytes that came back from the destination."""
@@ -200,7 +179,7 @@ class Source:
         self.close()
 
     def cancel(self) -> None:
-        """Stop before the hand-over; the source goes on. MigrationError when it is too late."""
+        """Stop before the machine is given away; the source goes on. MigrationError when it is too late."""
         if (self.state, Turn.CANCEL) not in TRANSITIONS:
             raise MigrationError(f"cannot cancel: the migration is in state '{self.state.value}'")
         self._end(Turn.CANCEL, None)
@@ -209,20 +188,25 @@ class Source:
         """There is nobody who answers, as behind a file: all sent is all done."""
         self._end(Turn.UNCONFIRMED, None)
 
+    def resolve(self, *, runs_there: bool) -> None:
+        """End the doubt: someone has looked at the destination. If it does not run there, the guest goes on here.
+
+        MigrationError when there is no doubt.
+        """
+        if self.state is not State.IN_DOUBT:
+            raise MigrationError(f"nothing to resolve: the migration is in state '{self.state.value}'")
+        self._move(Turn.GIVE if runs_there else Turn.KEEP)
+
     def timeline(self) -> Timeline:
         """The times of both sides, as far as they are known."""
-        results = self.result.sections if self.result is not None else ()
-        devices = []
-        for number, sent in enumerate(self.sent):
-            load_ns = results[number].load_ns if number < len(results) else 0
-            devices.append(DeviceTimes(sent.idstr, sent.instance_id, len(sent.data), sent.save_ns, load_ns, sent.early))
         theirs = self.result.checkpoints if self.result is not None else ()
-        return Timeline(
+        started = self._started.checkpoints if self._started is not None else ()
+        return self._sections.timeline(
             self.mode.name,
-            self._engine or engine_in_use,
-            tuple(devices),
+            self._engine,
+            self.result,
             tuple(self._phases),
-            (*self._checkpoints, *theirs),
+            (*self._checkpoints, *theirs, *started),
             self._writer.written,
         )
 
@@ -231,13 +215,15 @@ class Source:
     def _open(self) -> _Step:
         machine, writer = self.machine, self._writer
         parts = [writer.header()]
+        capabilities = self.plan.capabilities
         if machine.configuration is not None:
-            body = with_capabilities(machine.configuration, on=self.mode.capabilities)
+            body = with_capabilities(machine.configuration, on=capabilities)
             parts.append(writer.configuration(body.machine_type, body.subsections))
-        elif self.mode.capabilities:
-            raise MigrationError(
-                f"a machine without a configuration section cannot announce {', '.join(self.mode.capabilities)}"
-            )
+        elif capabilities:
+            raise MigrationError(f"a machine without a configuration section cannot announce {', '.join(capabilities)}")
+        opened = any(command.number == framing.OPEN_RETURN_PATH for command in machine.prelude)
+        if self.options.switchover_ack and not opened:
+            parts.append(writer.command(framing.OPEN_RETURN_PATH))
         parts += [writer.command(command.number, command.payload) for command in machine.prelude]
         self._queue.extend(e for e in self._registry if e.early or e.active)
         return b"".join(parts), Turn.OPENED
@@ -252,29 +238,68 @@ class Source:
         payload, spent, _ = self._hook(entry, entry.handlers.save_setup)
         writer = self._writer
         start = writer.start(entry.section_id, entry.idstr, entry.instance_id, entry.version_id)
-        self._note(entry, payload, spent, early=True)
-        return start + writer.payload(payload) + writer.footer(), None
+        written = start + writer.payload(payload) + writer.footer()
+        self._sections.note(entry, payload, len(written), spent, early=True)
+        return written, None
 
     def _iterate(self) -> _Step:
         if not self._queue:
             staged = [e for e in self._registry if e.active]
             pending = sum(e.handlers.state_pending_exact(e.opaque) for e in staged if e.handlers is not None)
-            if (not pending and not self._unfinished) or self._round >= ROUNDS_MAX:
+            threshold = self.machine.threshold(self.options)
+            small = pending <= threshold if threshold else not pending and not self._unfinished
+            if small or self._round >= self.machine.rounds_max:
                 return b"", Turn.CONVERGED
             self._round += 1
+            self._room = self.options.window
             self._unfinished.clear()
             self._queue.extend(e for e in staged if self.machine.reaches(e.section_id, self._round))
             if not self._queue:
                 raise MigrationError(f"{pending} bytes are pending, and no handler may send them")
-        entry = self._queue.popleft()
+        return self._part(self._queue.popleft()), None
+
+    def _part(self, entry: SaveStateEntry) -> bytes:
         assert entry.handlers is not None
-        payload, _, returned = self._hook(entry, entry.handlers.save_live_iterate)
-        if returned == 0:
+        payload, spent, returned = self._hook(entry, entry.handlers.save_live_iterate, self._room)
+        if returned == MORE:
             self._unfinished.add(entry.section_id)
-        return self._writer.part(entry.section_id) + self._writer.payload(payload) + self._writer.footer(), None
+        written = self._writer.part(entry.section_id) + self._writer.payload(payload) + self._writer.footer()
+        self._sections.note_part(entry, len(written), spent)
+        if self._room is not None:
+            self._room -= len(written)
+            if self._room <= 0:  # qemu: savevm.c:qemu_savevm_state_iterate asks its limiter before every handler
+                self._queue.clear()
+        return written
+
+    def _flush(self) -> _Step:
+        """Rounds are starved while RAM is busy, so what must be there before the guest stops gets a turn of its own."""
+        if self._round >= 0:
+            self._round = -1
+            self._room = None
+            self._queue.clear()
+            self._queue.extend(
+                e
+                for e in self._registry
+                if e.active
+                and e.handlers is not None
+                and e.handlers.switchover_ack_needed(e.opaque)
+                and e.handlers.state_pending_exact(e.opaque)
+            )
+        if self._queue:
+            return self._part(self._queue.popleft()), None
+        return b"", Turn.FLUSHED
+
+    def _await_ack(self) -> _Step:
+        if self._acked:
+            return b"", Turn.ACKED
+        if self._pinged:
+            return None
+        self._pinged = True
+        return self._writer.command(framing.PING, Ping(ACK_PING)), None
 
     def _switch_over(self) -> _Step:
         self._pass("src-downtime-start")
+        self._outgoing.stop()
         self._pass("src-vm-stopped")
         self._queue.extend(e for e in self._registry if e.active)
         if self.machine.switchover_start:
@@ -289,9 +314,10 @@ class Source:
         entry = self._queue.popleft()
         assert entry.handlers is not None
         payload, spent, _ = self._hook(entry, entry.handlers.save_complete)
-        self._note(entry, payload, spent)
+        written = self._writer.end(entry.section_id) + self._writer.payload(payload) + self._writer.footer()
+        self._sections.note(entry, payload, len(written), spent)
         self.trace.append(trace.saved(trace.ITERABLE, entry.idstr, entry.instance_id, spent))
-        return self._writer.end(entry.section_id) + self._writer.payload(payload) + self._writer.footer(), None
+        return written, None
 
     def _complete(self) -> _Step:
         if self._queue:
@@ -306,22 +332,43 @@ class Source:
             parts.append(self._writer.vmdescription(self.machine.description))
         self._pass("src-non-iterable-saved")
         self._pass("src-downtime-end")
-        return b"".join(parts), Turn.HANDED_OVER
+        return b"".join(parts), Turn.WRITTEN if self.handover else Turn.HANDED_OVER
+
+    def _ask(self) -> _Step:
+        return Verify(self._sections.digest()).encode(), Turn.ASKED
+
+    def _resend(self) -> _Step:
+        if not self._needed:
+            return b"", Turn.RESENT
+        idstr, instance_id = key = self._needed.popleft()
+        payload, state = self.plan.finals[key].save_whole()
+        self._sections.again(key, state, len(payload))
+        return Resend(idstr, instance_id, payload).encode(), None
+
+    def _give(self) -> _Step:
+        return Start().encode(), Turn.GIVEN
 
     def _full(self, entry: SaveStateEntry) -> bytes:
-        assert entry.vmsd is not None
+        vmsd = entry.vmsd
+        assert vmsd is not None
         start = self._clock()
-        payload = entry.vmsd.save(engine=self._engine)
+        if isinstance(vmsd, FinalFrame):
+            payload, state = vmsd.save_frame()
+        else:
+            payload = state = vmsd.save(engine=self._engine)
         spent = self._clock() - start
-        self._note(entry, payload, spent, early=entry.early)
         if not entry.early:
             self.trace.append(trace.saved(trace.NON_ITERABLE, entry.idstr, entry.instance_id, spent))
         header = self._writer.full(entry.section_id, entry.idstr, entry.instance_id, entry.version_id)
-        return header + self._writer.payload(payload) + self._writer.footer()
+        written = header + self._writer.payload(payload) + self._writer.footer()
+        self._sections.note(entry, state, len(written), spent, early=entry.early)
+        return written
 
-    def _hook(self, entry: SaveStateEntry, hook: Callable[[SaveFile, object], int]) -> tuple[bytes, int, int]:
+    def _hook(
+        self, entry: SaveStateEntry, hook: Callable[[SaveFile, object], int], room: int | None = None
+    ) -> tuple[bytes, int, int]:
         """(payload, nanoseconds, returned)."""
-        file = SaveFile()
+        file = SaveFile(room)
         start = self._clock()
         returned = hook(file, entry.opaque)
         spent = self._clock() - start
@@ -331,11 +378,6 @@ class Source:
             )
         return file.contents(), spent, returned
 
-    def _note(self, entry: SaveStateEntry, payload: bytes, spent: int, *, early: bool = False) -> None:
-        if entry.idstr != "ram":
-            names = entry.idstr, entry.instance_id, entry.section_id, entry.version_id
-            self.sent.append(Sent(*names, payload, spent, early))
-
     def _pass(self, checkpoint: str) -> None:
         self._checkpoints.append((checkpoint, self._clock()))
         self.trace.append(trace.checkpoint(checkpoint))
@@ -344,22 +386,48 @@ class Source:
 
     def _listen(self) -> None:
         try:
-            while (answer := self._answers.next_answer()) is not None and answer is not NEED_DATA:
-                if isinstance(answer, Result):
-                    self.result = answer
-                elif isinstance(answer, Shut):
-                    self._shut = answer.value
+            while (reply := self._answers.next_answer()) is not None and reply is not NEED_DATA:
+                if self.state not in FINAL:
+                    self._heed_reply(reply)
         except StreamError as error:
-            self._end(Turn.LOST, error)
+            if self.state not in FINAL:
+                self._end(Turn.LOST, error)
+
+    def _heed_reply(self, reply: Reply | object) -> None:
+        if isinstance(reply, Result):
+            self._judge(reply)
+        elif isinstance(reply, Shut):
+            self._shut = reply.value
+        elif isinstance(reply, SwitchoverAck):
+            self._acked = True
+        elif isinstance(reply, NeedFull):
+            self._need(reply)
+        elif isinstance(reply, Started) and self.state is State.STARTING:
+            self._started = reply
+            self._end(Turn.STARTED, None)
+
+    def _need(self, asked: NeedFull) -> None:
+        unknown = [idstr for idstr, instance_id in asked.devices if (idstr, instance_id) not in self.plan.finals]
+        if unknown:
+            self._end(Turn.REFUSED, MigrationError(f"the destination asks for '{unknown[0]}', which is no device here"))
             return
-        if self.result is not None and self.state not in FINAL:
-            self._judge(self.result)
+        for key in asked.devices:
+            self.plan.finals[key].sent.forget()
+        if self.state is not State.VERIFY:
+            return  # the next frame is whole by itself
+        self._resend_rounds += 1
+        if self._resend_rounds > RESEND_ROUNDS_MAX:
+            self._end(Turn.REFUSED, MigrationError("the destination asks for the same states again and again"))
+            return
+        self._needed.extend(asked.devices)
+        self._move(Turn.NEEDED)
 
     def _judge(self, result: Result) -> None:
+        self.result = result
         if result.error is not None:
             self._end(Turn.REFUSED, MigrationError(f"the destination refused: {result.error}"))
-        elif self.state is State.CONFIRM:
-            self.differences = compare(self.sent, self._digest.hexdigest(), result)
+        elif self.state in (State.CONFIRM, State.VERIFY):
+            self.differences = self._sections.compare(result)
             if self.differences:
                 what = "; ".join(map(str, self.differences[:3]))
                 self._end(Turn.DIFFERENT, MigrationError(f"the destination holds something else: {what}"))
@@ -369,6 +437,8 @@ class Source:
     def _heed(self, shut: int) -> None:
         if shut == 0 and self.state is State.CONFIRM:
             self._end(Turn.CONFIRMED, None)
+        elif shut == 0:
+            self._end(Turn.LOST, self.error or MigrationError("the destination shut the return path"))
         else:
             self._end(Turn.REFUSED, self.error or MigrationError(f"the destination failed: SHUT {shut}"))
 
@@ -383,11 +453,21 @@ class Source:
         now = self._clock()
         self._phases.append(Phase(self.state.value, now - self._since))
         self._since = now
-        self.state = following
-        if following in FINAL:
-            for entry in self._registry:
-                if entry.handlers is not None:
-                    entry.handlers.save_cleanup(entry.opaque)
+        before, self.state = self.state, following
+        if following in FINAL and before is not State.IN_DOUBT:
+            self._clean_up()
+        if following in (State.FAILED, State.CANCELLED):
+            if before in HOLDING:
+                self._farewell = Discard().encode()
+            if before not in GUEST_RUNS:
+                self._outgoing.resume()
+        elif following is State.DONE:
+            self._outgoing.release()
+
+    def _clean_up(self) -> None:
+        for entry in self._registry:
+            if entry.handlers is not None:
+                entry.handlers.save_cleanup(entry.opaque)
 
 
 __all__ = ["FINAL", "OWNERS", "TRANSITIONS", "Source", "State", "Turn"]

@@ -80,9 +80,11 @@ class Surroundings:
         return command is not None and command.length in (framing.VARIABLE, length)
 
     def _eof(self, data: memoryview, position: int, have: int) -> bool | None:
-        """The stream ends here, or goes on with a vmdescription."""
+        """The stream ends here, or goes on with a vmdescription, or with the hand-over's messages."""
         if have == 1:
             return True if self.final else None
+        if data[position + 1] == framing.HANDOVER_MAGIC[0]:
+            return matches(data, position + 1, framing.HANDOVER_MAGIC, self.final)
         if data[position + 1] != framing.VMDESCRIPTION:
             return False
         if have < 7:

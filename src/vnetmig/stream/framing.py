@@ -13,6 +13,8 @@ FILE_MAGIC: Final = 0x5145564D
 FILE_VERSION: Final = 3
 FILE_VERSION_OBSOLETE: Final = 2
 FILE_HEADER_SIZE: Final = 8
+HANDOVER_MAGIC: Final = b"VNMH"
+"""What follows the end of a stream between two vnetmigs that hand over step by step (docs/protocol.md)."""
 
 # qemu: migration/savevm.h:QEMU_VM_EOF
 EOF: Final = 0x00

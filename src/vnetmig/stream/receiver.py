@@ -44,6 +44,13 @@ class Receiver(ABC, Generic[T]):
         """Absolute offset of the next byte that was not handed out yet."""
         return self._window.offset
 
+    def take_rest(self) -> bytes:
+        """Every byte at hand that was not read yet, given to whoever reads what follows."""
+        with self._window.view(self._window.arrived) as data:
+            rest = bytes(data)
+        self._window.skip(len(rest))
+        return rest
+
     feed: Callable[[Buffer], None]
     """Take more bytes. The window's own method, one call less for every piece: pieces may be single bytes."""
 

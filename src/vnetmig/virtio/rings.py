@@ -209,6 +209,21 @@ def check_rings(
     return tuple(_loaded(q, answer, memory is not None) for q, answer in zip(known, answers, strict=True))
 
 
+def provisional_rings(record: Record) -> tuple[RingState, ...]:
+    """The queues of a state that came while its guest still ran elsewhere: nothing of their rings is looked at.
+
+    What a split ring has in guest memory only is zero until the final state (RFC patch 5: used_idx, shadow_avail_idx and
+    inuse); a packed ring takes the stream's.
+    """
+
+    def state(queue: QueueState) -> RingState:
+        used, inuse = (queue.used_idx, queue.inuse) if queue.packed else (0, 0)
+        shadow = queue.last_avail_idx if queue.packed else 0
+        return RingState(queue.index, queue, Verdict.NOT_CHECKED, None, used, shadow, inuse, None, None, None, 0)
+
+    return tuple(state(queue) for queue in queues(record))
+
+
 def _spans(known: Iterable[QueueState]) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for queue in known:

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from vnetmig.errors import StreamError
 from vnetmig.virtio import balloon, block, console, net, plain
 from vnetmig.virtio.pci_config import CONFIG_SIZE, EXPRESS_CONFIG_SIZE, is_express, msix_vectors
 from vnetmig.vmstate import Program, Record, Vmsd
 from vnetmig.vmstate.trial import Candidate, Judge, Resolved, resolve
+from vnetmig.vmstate.versions import check_version
 
 #                  idstr ends with      description            parameters tried beyond the transport's
 SECTIONS: dict[str, tuple[Vmsd, tuple[str, ...]]] = {
@@ -109,21 +109,7 @@ def resolver(idstr: str, version: int) -> Callable[..., Resolved | int] | None:
     def run(
         data: bytes | bytearray | memoryview, ends: Judge, *, final: bool, engine: str | None = None
     ) -> Resolved | int:
-        if version > vmsd.version:
-            raise StreamError(
-                f"savevm: unsupported version {version} for '{idstr}' v{vmsd.version}",
-                expected=f"at most {vmsd.version}",
-                got=version,
-                code="version",
-            )
-        if version < vmsd.minimum_version:
-            raise StreamError(
-                f"{device}: incoming version_id {version} is too old for local minimum version_id "
-                f"{vmsd.minimum_version}",
-                expected=f"at least {vmsd.minimum_version}",
-                got=version,
-                code="version",
-            )
+        check_version(vmsd, idstr, version)
         head = bytes(data[:HEAD_BYTES])
         if len(head) < HEAD_BYTES and not final and not idstr.startswith("virtio-mmio@"):
             return HEAD_BYTES
