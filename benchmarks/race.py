@@ -26,6 +26,8 @@ class Contest:
     reference: tuple[str, ...]
     """The candidates that the others are compared with."""
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    """What else there is to say of a candidate, for the table."""
 
     def run(self) -> None:
         repeats = {name: _repeats(call) for name, call in self.calls.items()}
@@ -78,7 +80,8 @@ def table(contest: Contest) -> list[str]:
     lines = [head, "-" * len(head)]
     for name in sorted(contest.calls, key=contest.seconds.__getitem__):
         ratios = "".join(f"{contest.times(name, other):>{room - 1}.2f}x" for other, room in against.items())
-        lines.append(f"  {name:<{width}}{_readable(contest.seconds[name]):>12}{ratios}")
+        note = contest.notes.get(name)
+        lines.append(f"  {name:<{width}}{_readable(contest.seconds[name]):>12}{ratios}" + (f"  {note}" if note else ""))
     return lines
 
 

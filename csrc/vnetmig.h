@@ -1,6 +1,6 @@
 /*
  * vnetmig.h - the C core of vnetmig: a small interpreter that turns bytes of a QEMU migration stream
- * into a native record and back, and readers of virtqueue rings in guest memory.
+ * into a native record and back, readers of virtqueue rings in guest memory, and deltas of bytes.
  *
  * What it knows: integers, byte order, counts, subsections. What it does not know: any device. A device
  * is a *program*, compiled from a description by the Python package (src/vnetmig/vmstate/compiler.py).
@@ -26,7 +26,7 @@ extern "C" {
 
 /* CDEF BEGIN */
 
-#define VNM_ABI_VERSION 2
+#define VNM_ABI_VERSION 3
 #define VNM_DEPTH 16
 #define VNM_STACK 16
 
@@ -254,6 +254,51 @@ uint32_t vnm_rings(const struct vnm_ring_queue *queues, uint32_t n_queues,
                    const struct vnm_ring_region *regions, uint32_t n_regions, const uint8_t *memory,
                    uint64_t memory_length, uint32_t options, struct vnm_ring_state *states, uint16_t *heads,
                    uint32_t heads_capacity);
+
+/*
+ * Deltas: a byte string (a device's payload) as what changed against one that both sides have.
+ *
+ * A number is written 7 bits a byte, least significant first, 0x80 on every byte but the last; a mask is 8
+ * bytes, little-endian, bit 0 for what comes first. A delta is
+ *
+ *     u8 VNM_DELTA_MAGIC, number length of the target, number of its bytes behind the split,
+ *     until all blocks of the target are told (VNM_DELTA_BLOCK bytes each, the last one may be shorter):
+ *         number 2 * equal blocks to go over + kind; nothing follows when no block is left, kind is 0 then
+ *         kind 0, runs:   number 2 * bytes to go over + (1 if another run follows), number of bytes - 1, the
+ * bytes kind 1, lines:  mask of the 64-byte lines that differ, for each of them a mask of the bytes that
+ * differ, then those bytes
+ *
+ * Byte i of the target is base[i] in front of the split, and base[i - (target length - base length)] from it
+ * on, or 0 where the base has no such byte, unless a block tells another: so one insertion or removal costs
+ * itself.
+ */
+
+#define VNM_DELTA_MAGIC 0xd1 /* the format told above */
+#define VNM_DELTA_BLOCK 4096
+#define VNM_DELTA_GAP 4 /* so many equal bytes between two changes are not worth a run of their own */
+
+/*
+ * vnm_delta_make - write the delta that turns `base` into `target`.
+ *
+ * The code is VNM_OK with the size of the delta in result->used; or, with output_capacity too small,
+ * VNM_NO_ROOM with the bytes needed in result->expected, and nothing is written past the capacity.
+ */
+uint32_t vnm_delta_make(const uint8_t *base, uint64_t base_length, const uint8_t *target,
+                        uint64_t target_length, uint8_t *output, uint64_t output_capacity,
+                        struct vnm_result *result);
+
+/*
+ * vnm_delta_apply - write what `delta` makes of `base`; result->used is its length.
+ *
+ * `limit` is the most bytes the caller wants to get, whatever the delta announces. result->position is where
+ * in the delta it failed: VNM_CHECK at 0 for another magic, and at the end of the last block when bytes
+ * follow it; VNM_LIMIT for a number or mask that reaches out of the limit, the target or its block;
+ * VNM_TRUNCATED. VNM_NO_ROOM: the header is right, the target needs result->expected bytes of output.
+ * `output` overlaps neither the base nor the delta.
+ */
+uint32_t vnm_delta_apply(const uint8_t *base, uint64_t base_length, const uint8_t *delta,
+                         uint64_t delta_length, uint64_t limit, uint8_t *output, uint64_t output_capacity,
+                         struct vnm_result *result);
 
 /* CDEF END */
 

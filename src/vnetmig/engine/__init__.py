@@ -44,6 +44,12 @@ class Engine(Protocol):
         options: int = 0,
     ) -> tuple[RingAnswer, ...]: ...
 
+    def make_delta(self, base: bytes | bytearray | memoryview, target: bytes | bytearray | memoryview) -> bytes: ...
+
+    def apply_delta(
+        self, base: bytes | bytearray | memoryview, delta: bytes | bytearray | memoryview, limit: int
+    ) -> tuple[Result, bytes]: ...
+
 
 def _build_note() -> str:
     """Why this installation has no C engine, when the build knew it."""

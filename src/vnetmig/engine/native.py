@@ -97,6 +97,9 @@ def _prepared(flat: Flat) -> _Program:
 # Results that no call is using. Taking one is a single step, so that threads do not share it.
 _results: list[Any] = []
 
+# Memory that no call is using, for deltas and what they make: new memory is dear to touch.
+_spare: list[Any] = []
+
 
 def _result() -> Any:
     try:
@@ -213,3 +216,48 @@ def _ring_answer(state: tuple[int, ...], heads: Any) -> RingAnswer:
     return RingAnswer(
         avail, used, verdict, known, inuse, in_flight, waiting, bad, index, used_idx, shadow, nheads, listed
     )
+
+
+def _take_spare(size: int) -> Any:
+    try:
+        spare = _spare.pop()
+    except IndexError:
+        return _new_memory("uint8_t[]", max(size, _OUTPUT_BYTES))
+    return spare if len(spare) >= size else _new_memory("uint8_t[]", size)
+
+
+def _give_spare(spare: Any) -> None:
+    if not _spare and len(spare) <= _OUTPUT_KEPT:
+        _spare.append(spare)
+
+
+def make_delta(base: bytes | bytearray | memoryview, target: bytes | bytearray | memoryview) -> bytes:
+    """The delta that turns ``base`` into ``target``. See csrc/vnetmig.h:vnm_delta_make."""
+    old, now = _from_buffer(base), _from_buffer(target)
+    result, output = _result(), _take_spare(0)
+    if lib.vnm_delta_make(old, len(old), now, len(now), output, len(output), result) == _NO_ROOM:
+        output = _take_spare(result.expected)
+        lib.vnm_delta_make(old, len(old), now, len(now), output, len(output), result)
+    delta = bytes(ffi.buffer(output, result.used))
+    _results.append(result)
+    _give_spare(output)
+    return delta
+
+
+def apply_delta(
+    base: bytes | bytearray | memoryview, delta: bytes | bytearray | memoryview, limit: int
+) -> tuple[Result, bytes]:
+    """What ``delta`` makes of ``base`` (b"" on failure). See csrc/vnetmig.h:vnm_delta_apply."""
+    old, change = _from_buffer(base), _from_buffer(delta)
+    result, output = _result(), _take_spare(0)
+    code = lib.vnm_delta_apply(old, len(old), change, len(change), limit, output, len(output), result)
+    if code == _NO_ROOM:
+        output = _take_spare(result.expected)
+        code = lib.vnm_delta_apply(old, len(old), change, len(change), limit, output, len(output), result)
+    if code:
+        answer, data = _failure(result), b""
+    else:
+        answer, data = Result(0, 0, result.position, result.used), bytes(ffi.buffer(output, result.used))
+    _results.append(result)
+    _give_spare(output)
+    return answer, data

@@ -11,6 +11,8 @@ from vnetmig.engine.code import (
     Flat,
     Result,
 )
+from vnetmig.engine.python_delta import apply_delta as apply_delta
+from vnetmig.engine.python_delta import make_delta as make_delta
 from vnetmig.engine.python_interp import COMBINE as COMBINE
 from vnetmig.engine.python_interp import NAME as NAME
 from vnetmig.engine.python_interp import Stop
