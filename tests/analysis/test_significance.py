@@ -172,9 +172,9 @@ def test_sign_flip_is_the_count_over_all_signs(pairs: list[tuple[int, int]]) -> 
 
 
 def test_sign_flip_sees_ties_through_rounding() -> None:
-    """0.1 + 0.2 + 0.3 in any order is one sum, although floats say otherwise."""
+    """0.6 + 0.3 + 0.3 + 0.1 is 1.3 in this order and less from the small end, where the test adds."""
+    assert sign_flip([(0, 0.6), (0, 0.3), (0, 0.3), (0, 0.1)]) == 2 / 16
     assert sign_flip([(0, 0.1), (0, 0.2), (0, 0.3), (0.6, 0)]) == 1
-    assert sign_flip([(0, 0.3), (0, 0.2), (0, 0.1)]) == 2 / 8
 
 
 @given(PAIRS, st.randoms())

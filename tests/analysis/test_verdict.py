@@ -51,6 +51,13 @@ def test_what_the_threads_five_runs_allow_to_say() -> None:
     assert said["virtio-scsi"].endswith("few runs: a difference below about 18 % would not show)")
 
 
+@pytest.mark.parametrize(("number", "few"), [(9, True), (10, False)])
+def test_few_runs_are_called_so(number: int, few: bool) -> None:
+    samples = [100.0 + run % 3 for run in range(number)]
+    assert ("few runs" in verdict(welch(samples, samples * 2))) is few
+    assert ("few runs" in verdict(welch(samples * 2, samples))) is few
+
+
 def test_the_adjusted_p_decides() -> None:
     found = welch([10, 11, 12, 13], [13, 14, 15, 16])
     assert found.p is not None and is_significant(found)

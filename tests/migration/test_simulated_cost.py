@@ -103,6 +103,11 @@ def test_f23_only_net_is_cheaper_with_a_map_that_grew() -> None:
     assert [name for name in ORDER if iterative[name].microseconds < stock[name].microseconds] == [NET]
 
 
+def test_f23_a_device_without_bars_is_never_in_the_map() -> None:
+    found = simulate([MapLoad("timer", mapped=True), MapLoad("fw_cfg"), MapLoad(NET)], TCG)
+    assert [load.microseconds for load in found] == [0, 0, 24 * 20]
+
+
 def test_f23_one_transaction_per_device_leaves_a_quarter_of_the_gain() -> None:
     costs = MapCosts(batch="device")
     stock, iterative = loads(costs, early=False), loads(costs, early=True)

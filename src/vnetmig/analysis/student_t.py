@@ -46,9 +46,8 @@ def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
     """The regularized I_x(a, b); ``y`` is 1 - x. The caller keeps x and y within 0 and 1, a and b above 0."""
     if x <= 0 or y <= 0:
         return 0.0 if x <= 0 else 1.0
-    if x > (a + 1) / (
-        a + b + 2
-    ):  # beyond this the fraction converges slowly, that of the complement fast: DLMF 8.17(v)
+    # Beyond this the fraction converges slowly, that of the complement fast: DLMF 8.17(v).
+    if x > (a + 1) / (a + b + 2):
         return 1 - _from_below(y, x, b, a)
     return _from_below(x, y, a, b)
 
