@@ -72,8 +72,8 @@ def test_every_state_is_reached_and_left_by_the_table() -> None:
 
 
 def test_never_two_owners() -> None:
-    """Before START, or without the hand-over the last byte, is out the destination cannot run; behind it the source must
-    not, unless it is told so."""
+    """Before START, or without the hand-over the last byte, is out the destination cannot run; behind it the source
+    must not, unless it is told so."""
     handed = {State.CONFIRM, State.STARTING, State.DONE, State.IN_DOUBT}
     for state in State:
         assert (OWNERS.get(state, "source") == "source") == (state not in handed)

@@ -1,9 +1,9 @@
 """virtio-net in stages, with deltas: the hooks of ``iterative-delta``.
 
-START carries the whole state while the guest runs; a PART what changed since, if more than ring indices did; the device's
-own FULL section at the end what changed in all. One device may send again ``resends`` times and no more bytes than its
-first state had, so a guest that changes something all the time cannot keep the migration from ending. Knows when
-something is sent again; the frames are tentative_state.py's.
+START carries the whole state while the guest runs; a PART what changed since, if more than ring indices did; the
+device's own FULL section at the end what changed in all. One device may send again ``resends`` times and no more bytes
+than its first state had, so a guest that changes something all the time cannot keep the migration from ending. Knows
+when something is sent again; the frames are tentative_state.py's.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Theory of operation: the stream's events move the table of destination_states.py. Virtio devices are loaded as their
 sections come, devices that only the vmdescription explains when it comes at the end, and what nobody describes stays
 bytes. When the stream has ended everything is saved again; ``answer`` then holds the result for the source. With the
-hand-over the machine stays paused until the source gives it away; without it, it starts at the end of the stream. A fault
-before that ends in FAILED: nothing was handed over, and the source goes on.
+hand-over the machine stays paused until the source gives it away; without it, it starts at the end of the stream. A
+fault before that ends in FAILED: nothing was handed over, and the source goes on.
 
 Knows sections, phases and the hand-over; knows no channel. Every time is that of loading or saving alone.
 """
@@ -49,9 +49,9 @@ _SECTIONS = {
 class Destination:
     """``feed`` what arrives, ``close`` when nothing more will, send what ``answer`` gives.
 
-    ``registry``: devices that load themselves, by idstr and instance, beside those registered globally. ``machine``: what
-    is prepared, started or given up. ``capabilities``: those of this side, which the stream must then have; None takes
-    the stream's. ``page_size``: the target's, if it is not x86's. ``clock`` gives monotonic nanoseconds.
+    ``registry``: devices that load themselves, by idstr and instance, beside those registered globally. ``machine``:
+    what is prepared, started or given up. ``capabilities``: those of this side, which the stream must then have; None
+    takes the stream's. ``page_size``: the target's, if it is not x86's. ``clock`` gives monotonic nanoseconds.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """The order in which a stream may reach a destination, and who owns the machine in each phase, as tables.
 
-Rule 1: a destination that has not heard START does not run; one that holds everything and loses the source in that moment
-is in doubt: paused, with the complete state. Rule 2: one that heard DISCARD, or could not load, holds nothing. Rule 3: in
-doubt, only someone who sees both sides resolves it (START, DISCARD). Without the hand-over the end of the stream is START.
+Rule 1: a destination that has not heard START does not run; one that holds everything and loses the source in that
+moment is in doubt: paused, with the complete state. Rule 2: one that heard DISCARD, or could not load, holds nothing.
+Rule 3: in doubt, only someone who sees both sides resolves it (START, DISCARD). Without the hand-over the end of the
+stream is START.
 
 Knows which turn leads where; knows no bytes.
 """

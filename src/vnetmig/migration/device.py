@@ -26,8 +26,8 @@ class DescribedBy(str, enum.Enum):
 @dataclass(slots=True)
 class Device:
     """``setup_state``: what the device held when the migration was set up, where a recorded stream tells;
-    None: the same as now. ``early``: saved in the setup phase and not at the end. ``vhost_started``: its rings are run by
-    vhost, and the indices of ``state`` are stale.
+    None: the same as now. ``early``: saved in the setup phase and not at the end. ``vhost_started``: its rings are run
+    by vhost, and the indices of ``state`` are stale.
     """
 
     idstr: str

@@ -1,12 +1,12 @@
 """What the two sides say to each other behind the end of the stream, so that never both of them own the machine.
 
-An extension of vnetmig (capability ``x-vnetmig-handover-1``, docs/protocol.md); without it nothing follows the stream and
-a destination starts by itself, as QEMU's does. With it the destination loads everything, stays paused, and says what it
-holds; the source compares, gives the machine away with one message, and is told that it runs. Knows messages, their
-layout and limits; does not know who may say what when (source_states.py, destination_states.py).
+An extension of vnetmig (capability ``x-vnetmig-handover-1``, docs/protocol.md); without it nothing follows the stream
+and a destination starts by itself, as QEMU's does. With it the destination loads everything, stays paused, and says
+what it holds; the source compares, gives the machine away with one message, and is told that it runs. Knows messages,
+their layout and limits; does not know who may say what when (source_states.py, destination_states.py).
 
-Every message: magic (4), type (1), length (4, big-endian), payload. Those of the source come behind the stream, those of
-the destination on the way back, where QEMU's own messages begin with a zero byte.
+Every message: magic (4), type (1), length (4, big-endian), payload. Those of the source come behind the stream, those
+of the destination on the way back, where QEMU's own messages begin with a zero byte.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from vnetmig.stream.receiver import NeedData, Receiver
 
 MAGIC: Final = framing.HANDOVER_MAGIC
 ACK_PING: Final = 0x41434B
-"""The PING that a source sends behind everything that has to arrive before the guest stops: a destination that has it, and
-is prepared, adds SWITCHOVER_ACK to its PONG."""
+"""The PING that a source sends behind everything that has to arrive before the guest stops: a destination that has it,
+and is prepared, adds SWITCHOVER_ACK to its PONG."""
 
 LENGTH_MAX: Final = (64 << 20) + 512
 """A whole device state and its name."""

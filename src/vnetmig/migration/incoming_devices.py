@@ -2,13 +2,14 @@
 
 Nothing is changed in place: every state is a new record, and the machine that will run it is told only of states that
 loaded whole. What was sent early is held until the final state comes, and then dropped: a subsection or a queue that is
-not in the final state any more cannot survive. Knows sections, handlers and frames; knows no order of events and no time
-but that of loading.
+not in the final state any more cannot survive. Knows sections, handlers and frames; knows no order of events and no
+time but that of loading.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from vnetmig.errors import MigrationError, StreamError
@@ -51,8 +52,8 @@ _NEEDS: Final = {IDSTR_SUFFIX: VIRTIO_ITERATIVE, EARLY_SUFFIX: EARLY}
 
 
 class IncomingDevices:
-    """``decoders`` have observed the stream; ``clock`` gives nanoseconds. ``strict``: a device whose rings make it broken
-    ends the migration, where QEMU goes on with a dead NIC (the hand-over, which has a source to go back to)."""
+    """``decoders`` have observed the stream; ``clock`` gives nanoseconds. ``strict``: a device whose rings make it
+    broken ends the migration, where QEMU goes on with a dead NIC (the hand-over, which has a source to go back to)."""
 
     def __init__(
         self,
@@ -222,10 +223,10 @@ class IncomingDevices:
             raise StreamError(f"'{idstr}' was sent again in no frame", section=idstr, code="handover")
         for loaded in self.sections:
             device = loaded.device
-            if device is not None and (device.idstr, device.instance_id) == (idstr, instance_id):
-                if (idstr, instance_id) in self.needed:
-                    self._load_frame(device, loaded, frame)
-                    return
+            wanted = (idstr, instance_id) in self.needed
+            if wanted and device is not None and (device.idstr, device.instance_id) == (idstr, instance_id):
+                self._load_frame(device, loaded, frame)
+                return
         raise StreamError(f"'{idstr}' was sent again, and nobody asked for it", section=idstr, code="handover")
 
     def _load_final(self, device: Device, loaded: LoadedSection, record: Record) -> None:
@@ -315,10 +316,8 @@ class IncomingDevices:
         elif self._described is not None:
             for described in self._described.devices:
                 if (described.name, described.instance_id) == (idstr, header.instance_id):
-                    try:
+                    with suppress(StreamError):  # the description may be wrong about this device
                         load_by(described, frame.data, engine=self._engine)
-                    except StreamError:
-                        pass  # the description is wrong about this device: its bytes stay bytes
                     return
 
     def _check(self, entry: SaveStateEntry, returned: int) -> None:

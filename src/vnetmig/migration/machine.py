@@ -187,7 +187,8 @@ class Machine:
 
     @property
     def rounds_max(self) -> int:
-        """Rounds of iteration after which the guest is stopped anyway: handlers may never say that they are finished."""
+        """Rounds of iteration after which the guest is stopped anyway: handlers may never say that they are
+        finished."""
         return 1 << 20
 
     def threshold(self, options: Options) -> int:

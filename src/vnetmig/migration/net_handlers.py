@@ -26,9 +26,9 @@ __all__ = ["IDSTR_SUFFIX", "SECTION_VERSION", "NetHandlers", "NetMigration", "Vi
 class VirtIODevMigration:
     """What exists of a device only while it migrates (RFC patches 5 and 6).
 
-    Until ``iterative_vmstate_sent`` a save may happen with vhost running. ``iterative_vmstate_loaded``: a state came. The
-    RFC decides by it whether a load looks at the rings, so a second early state breaks the device; here that follows from
-    the section: no early state does, the final one always does.
+    Until ``iterative_vmstate_sent`` a save may happen with vhost running. ``iterative_vmstate_loaded``: a state came.
+    The RFC decides by it whether a load looks at the rings, so a second early state breaks the device; here that
+    follows from the section: no early state does, the final one always does.
     """
 
     iterative_vmstate_sent: bool = False

@@ -13,15 +13,15 @@ from vnetmig.migration.capabilities import HANDOVER, USED_QUEUES
 from vnetmig.virtio.used_queues import ENCODINGS
 
 RESENDS_MAX: Final = 8
-"""Times that a device's state may be sent again while the guest runs: a guest that changes it all the time must not keep
-the migration from ending (M. Armbruster, J. Palmer in the RFC thread)."""
+"""Times that a device's state may be sent again while the guest runs: a guest that changes it all the time must not
+keep the migration from ending (M. Armbruster, J. Palmer in the RFC thread)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``used_queues``: "count" or "bitmap", how entries of unused queues are left out; None sends them all, as QEMU does.
-    ``switchover_ack``: the guest is not stopped before the destination says that it is prepared (needs the return path).
-    ``handover``: the destination starts only when the source says so. ``resends``: see RESENDS_MAX.
+    """``used_queues``: "count" or "bitmap", how entries of unused queues are left out; None sends them all, as QEMU
+    does. ``switchover_ack``: the guest is not stopped before the destination says that it is prepared (needs the return
+    path). ``handover``: the destination starts only when the source says so. ``resends``: see RESENDS_MAX.
     ``bandwidth``: bytes per second that RAM may use while the guest runs, None: as fast as it goes; ``downtime_limit``:
     milliseconds that may pass with the guest stopped, which at this bandwidth decide when to stop it.
     """

@@ -1,7 +1,7 @@
 """Devices that come or go while a migration runs, which no stream can tell.
 
-QEMU refuses device_add and device_del then (qemu: system/qdev-monitor.c). Whoever plugs by another way ends the migration,
-and the source goes on with the devices that it has. Knows who is registered; knows no state of a migration.
+QEMU refuses device_add and device_del then (qemu: system/qdev-monitor.c). Whoever plugs by another way ends the
+migration, and the source goes on with the devices that it has. Knows who is registered; knows no state of a migration.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Any device once more, to be loaded and forgotten: the hooks of ``preheat-all``.
 
-START carries the device's state in a frame, so that a destination can pass over what it cannot read; there is no PART and
-no END. Knows when it is sent; what is in it is the device's.
+START carries the device's state in a frame, so that a destination can pass over what it cannot read; there is no PART
+and no END. Knows when it is sent; what is in it is the device's.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 Knows the property ``early-mig`` of the second RFC ("virtio-net: early VMStateDescription live migration support",
 2026-03-20) and QEMU's messages about properties. Must not know what an early state is.
 
-The RFC turns the property on from machine type 10.2 on. QEMU 10.2 to 11.1 were released without it, so a machine type of
-theirs must leave it off: with it on, such a guest could not move between a QEMU that has it and one that has not. Hence
-the default here is on from the first machine type behind them.
+The RFC turns the property on from machine type 10.2 on. QEMU 10.2 to 11.1 were released without it, so a machine type
+of theirs must leave it off: with it on, such a guest could not move between a QEMU that has it and one that has not.
+Hence the default here is on from the first machine type behind them.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class DeviceProperties:
     False
     >>> net.set("early-mig", True)
     >>> net.realize()
-    >>> net.set("early-mig", False)
+    >>> net.set("early-mig", False)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    vnetmig.errors.MigrationError: Attempt to set property 'early-mig' on device 'net0' (type 'virtio-net-pci') after it was realized
+    vnetmig.errors.MigrationError: Attempt to set property 'early-mig' on device 'net0' ... after it was realized
     """
 
     device_id: str

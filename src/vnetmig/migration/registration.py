@@ -1,7 +1,8 @@
 """Devices of third parties: descriptions and handlers that other packages bring, found by entry points.
 
-Knows what was registered in this process, and the entry-point group ``vnetmig.devices``: each entry point names a function
-without arguments, which is called once, before the first section is read or written, and calls ``register_vmstate`` and
+Knows what was registered in this process, and the entry-point group ``vnetmig.devices``: each entry point names a
+function without arguments, which is called once, before the first section is read or written, and calls
+``register_vmstate`` and
 ``register_savevm_live``. Knows no stream.
 """
 

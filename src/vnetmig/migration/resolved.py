@@ -13,7 +13,8 @@ from vnetmig.vmstate.trial import Resolved
 
 
 def resolved(idstr: str, version: int | None, data: bytes, engine: str | None) -> Resolved:
-    """The state of the device called ``idstr``; ``version`` None is virtio-net's. StreamError when ``data`` is not it."""
+    """The state of the device called ``idstr``; ``version`` None is virtio-net's. StreamError when ``data`` is not
+    it."""
     version = VM_VERSION if version is None else version
     resolver = section.resolver(idstr, version) or registration.resolver(idstr, version)
     if resolver is None:

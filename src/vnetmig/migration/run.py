@@ -51,8 +51,8 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """A device that went in a frame at the end. ``form``: the frame's flag by name; ``resends``: times its state was sent
-    again while the guest ran; ``changed``: fields that the frame changed, by path."""
+    """A device that went in a frame at the end. ``form``: the frame's flag by name; ``resends``: times its state was
+    sent again while the guest ran; ``changed``: fields that the frame changed, by path."""
 
     idstr: str
     instance_id: int

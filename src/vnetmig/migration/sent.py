@@ -1,4 +1,5 @@
-"""What a source has sent: every section but RAM's, the digest of the whole stream, and the comparison with what arrived.
+"""What a source has sent: every section but RAM's, the digest of the whole stream, and the comparison with what
+arrived.
 
 Knows sections and results; knows no order of events.
 """

@@ -1,8 +1,8 @@
 """The sending side of a migration: bytes to send out, answers in, no IO.
 
-Theory of operation: ``next_bytes`` runs the step of the current state until it gives bytes or has to wait for an answer.
-What may follow what, and who owns the machine, are the tables of source_states.py. A source that may not go on by itself
-keeps its complete state, paused, until ``resolve`` says what was found at the other side.
+Theory of operation: ``next_bytes`` runs the step of the current state until it gives bytes or has to wait for an
+answer. What may follow what, and who owns the machine, are the tables of source_states.py. A source that may not go on
+by itself keeps its complete state, paused, until ``resolve`` says what was found at the other side.
 
 Knows the order of a precopy migration (qemu: migration/savevm.c) and handlers; knows no device and no channel.
 """
@@ -36,7 +36,8 @@ from vnetmig.stream.return_path import Shut, SwitchoverAck
 from vnetmig.stream.writer import StreamWriter
 
 RESEND_ROUNDS_MAX = 2
-"""Times that a destination may ask for whole states behind the end: the second answer to the same question is a fault."""
+"""Times that a destination may ask for whole states behind the end: the second answer to the same question is a
+fault."""
 
 _Step = tuple[bytes, "Turn | None"] | None
 """Bytes, and the turn that ends the state; None: wait for an answer."""

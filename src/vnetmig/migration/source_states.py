@@ -1,8 +1,9 @@
 """The order of a migration at the source, and who owns the machine in each state, as tables.
 
-Rule 1: before START is sent the machine belongs to the source, whatever the destination holds. Rule 2: a source that has
-sent START, or (without the hand-over) the last byte of the stream, cannot know whether the destination runs: it is in
-doubt until it hears of it, and stays paused. Rule 3: in doubt, only someone who sees both sides resolves it (KEEP, GIVE).
+Rule 1: before START is sent the machine belongs to the source, whatever the destination holds. Rule 2: a source that
+has sent START, or (without the hand-over) the last byte of the stream, cannot know whether the destination runs: it is
+in doubt until it hears of it, and stays paused. Rule 3: in doubt, only someone who sees both sides resolves it (KEEP,
+GIVE).
 
 Knows which turn leads where; knows no bytes.
 """

@@ -1,8 +1,9 @@
 """A state that was sent while the guest ran, on both sides, and the frames that make the final one out of it.
 
-Source: what the destination holds by now, and the shortest frame from there to the state of this moment. Destination: what
-it holds, and what a frame makes of it. A frame names the state that it starts from and the one it ends at, so nothing is
-ever built on something else. Knows states as bytes, and which of their values always change; knows no order of events.
+Source: what the destination holds by now, and the shortest frame from there to the state of this moment. Destination:
+what it holds, and what a frame makes of it. A frame names the state that it starts from and the one it ends at, so
+nothing is ever built on something else. Knows states as bytes, and which of their values always change; knows no order
+of events.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ class SentState:
         return Frame(RESYNC, values_at(snapshot.data, self._spans), self._identity, identity(snapshot.data))
 
     def changes(self) -> tuple[FieldChange, ...]:
-        """Every field that the last frame changed at the destination. Slow: not for the time that a guest stands still."""
+        """Every field that the last frame changed at the destination. Slow: not for the time that a guest stands
+        still."""
         if self.last is None or self.last[0] is None:
             return ()
         before, after = self.last[0].state, self.last[1].state

@@ -1,9 +1,9 @@
 """Frames around a device state that may not be the last one: whole, short of what is unused, or only what changed.
 
 An extension of vnetmig (docs/protocol.md), negotiated by the capabilities ``x-vnetmig-*``; nothing of it is in a stream
-without them. The frames follow the RFC's pattern, a 64-bit flag in front of data, with two differences: every frame says
-its length, so that a state needs no description to be passed over, and a frame that builds on an earlier state names it.
-Knows flags, lengths and identities; knows no device, and not how a delta or a packed state is made.
+without them. The frames follow the RFC's pattern, a 64-bit flag in front of data, with two differences: every frame
+says its length, so that a state needs no description to be passed over, and a frame that builds on an earlier state
+names it. Knows flags, lengths and identities; knows no device, and not how a delta or a packed state is made.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ FRAME_MAX: Final = 64 << 20
 class Frame:
     """One frame, the whole payload of its section.
 
-    ``base`` and ``identity`` (16 bytes each, see ``vmstate.delta.identity``): the state that DELTA and RESYNC start from,
-    and the one they end at.
+    ``base`` and ``identity`` (16 bytes each, see ``vmstate.delta.identity``): the state that DELTA and RESYNC start
+    from, and the one they end at.
 
     >>> Frame(NO_STATE).encode().hex()
     'ffffffffef760004'

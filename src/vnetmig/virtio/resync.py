@@ -1,8 +1,8 @@
 """The values of a virtio-net that change with every packet, and those that only a driver or host changes.
 
 The second RFC ("virtio-net: early VMStateDescription live migration support") sends a device early and compares at
-stop-and-copy: if nothing but the first kind changed, only they are sent again. Its first version names them: ring indices
-(always), the interrupt status, pending transmissions. Knows their names; knows no stream.
+stop-and-copy: if nothing but the first kind changed, only they are sent again. Its first version names them: ring
+indices (always), the interrupt status, pending transmissions. Knows their names; knows no stream.
 """
 
 from __future__ import annotations

@@ -212,8 +212,8 @@ def check_rings(
 def provisional_rings(record: Record) -> tuple[RingState, ...]:
     """The queues of a state that came while its guest still ran elsewhere: nothing of their rings is looked at.
 
-    What a split ring has in guest memory only is zero until the final state (RFC patch 5: used_idx, shadow_avail_idx and
-    inuse); a packed ring takes the stream's.
+    What a split ring has in guest memory only is zero until the final state (RFC patch 5: used_idx, shadow_avail_idx
+    and inuse); a packed ring takes the stream's.
     """
 
     def state(queue: QueueState) -> RingState:

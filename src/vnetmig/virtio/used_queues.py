@@ -1,9 +1,10 @@
 """A virtio state without the queue entries that nobody uses.
 
-QEMU sends VIRTIO_QUEUE_MAX entries of every per-queue array (virtio/virtqueues, virtio/ringsize, virtio/packed_virtqueues,
-virtio_pci/modern_queue_state), though a device has a handful of queues: 45 KB of zeros in a virtio-net section. Here each
-array is sent as a number of entries, or as a bitmap of those that are not zero, and put back whole by the receiver: the
-state after it is the stock one, byte for byte. Knows arrays by place and size; knows no device. The layout, big-endian:
+QEMU sends VIRTIO_QUEUE_MAX entries of every per-queue array (virtio/virtqueues, virtio/ringsize,
+virtio/packed_virtqueues, virtio_pci/modern_queue_state), though a device has a handful of queues: 45 KB of zeros in a
+virtio-net section. Here each array is sent as a number of entries, or as a bitmap of those that are not zero, and put
+back whole by the receiver: the state after it is the stock one, byte for byte. Knows arrays by place and size; knows no
+device. The layout, big-endian:
 
 =====  ==========================  ==============================================
 bytes  field                       remark

@@ -20,7 +20,8 @@ def check_version(vmsd: Vmsd, idstr: str, version: int) -> None:
         )
     if version < vmsd.minimum_version:
         raise StreamError(
-            f"{vmsd.name}: incoming version_id {version} is too old for local minimum version_id {vmsd.minimum_version}",
+            f"{vmsd.name}: incoming version_id {version} is too old for local minimum version_id "
+            f"{vmsd.minimum_version}",
             expected=f"at least {vmsd.minimum_version}",
             got=version,
             code="version",

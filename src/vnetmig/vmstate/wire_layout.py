@@ -1,7 +1,7 @@
 """Where the parts of a record stand on the wire, with arrays of one element size in one row.
 
-``Record.walk`` names every leaf, 8,000 of them in a virtio-net section; who only wants to find an array or a column of it
-asks here. Knows the layout and the native record; knows no device.
+``Record.walk`` names every leaf, 8,000 of them in a virtio-net section; who only wants to find an array or a column of
+it asks here. Knows the layout and the native record; knows no device.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """`early`: an early section for every virtio-net, compared at stop-and-copy.
 
 Source: "[RFC v2 00/14] virtio-net: early VMStateDescription live migration support" (2026-03-20): an early_setup
-VMStateDescription instead of handlers, a device property instead of a capability; the source keeps what it sent, and when
-nothing but ring indices changed the full reload is left out. How the RFC writes the short form is not known; here it is a
-RESYNC frame, and the capability says that there may be one.
+VMStateDescription instead of handlers, a device property instead of a capability; the source keeps what it sent, and
+when nothing but ring indices changed the full reload is left out. How the RFC writes the short form is not known; here
+it is a RESYNC frame, and the capability says that there may be one.
 """
 
 from __future__ import annotations

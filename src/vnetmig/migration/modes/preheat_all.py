@@ -1,8 +1,8 @@
 """`preheat-all`: every device saved, loaded, forgotten, and then migrated as in ``stock``.
 
-The question of M. S. Tsirkin in the RFC thread (2025-07-23): if it is warm caches that make the second load quick, then do
-it for all devices, generically; only the timing may differ. The stream's own description goes first, so that devices which
-only it explains are loaded too.
+The question of M. S. Tsirkin in the RFC thread (2025-07-23): if it is warm caches that make the second load quick, then
+do it for all devices, generically; only the timing may differ. The stream's own description goes first, so that devices
+which only it explains are loaded too.
 """
 
 from __future__ import annotations
