@@ -1,7 +1,7 @@
 """The control queue's commands: a table of class and command to what it does.
 
-Sources: virtio 1.3, 5.1.6.5; qemu: hw/net/virtio-net.c (virtio_net_handle_rx_mode, _mac, _vlan_table, _announce, _mq, _rss,
-_offloads), whose answers are given, also to commands that make no sense. Knows values; knows no ring.
+Sources: virtio 1.3, 5.1.6.5; qemu: hw/net/virtio-net.c (virtio_net_handle_rx_mode, _mac, _vlan_table, _announce, _mq,
+_rss, _offloads), whose answers are given, also to commands that make no sense. Knows values; knows no ring.
 """
 
 from __future__ import annotations
@@ -117,9 +117,7 @@ def _rss(values: NetValues, data: bytes, *, redirect: bool) -> bool:
     rss, pairs = taken
     if rss.enabled:
         values.rss = rss
-    if _set_pairs(values, pairs):
-        return True
-    return False
+    return not redirect or _set_pairs(values, pairs)
 
 
 def _parse_rss(values: NetValues, data: bytes, redirect: bool) -> tuple[RssState, int] | None:

@@ -1,6 +1,7 @@
 """Which frames a virtio-net device takes from the wire.
 
-Source: qemu: hw/net/virtio-net.c:receive_filter; virtio 1.3, 5.1.6.5.1 to 5.1.6.5.3. Knows frames and the filter's values.
+Source: qemu: hw/net/virtio-net.c:receive_filter; virtio 1.3, 5.1.6.5.1 to 5.1.6.5.3. Knows frames and the filter's
+values.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class OutsideGuestRam(VnetmigError):
 class GuestRam:
     """``size`` bytes of guest memory from address 0, with a dirty flag for each page of 4 KiB.
 
-    One thread may write while another takes dirty pages and reads them: a write changes the bytes first and marks after,
-    ``take_dirty`` clears a mark first and its caller reads after, so a page that changes later is dirty again.
+    One thread may write while another takes dirty pages and reads them: a write changes the bytes first and marks
+    after, ``take_dirty`` clears a mark first and its caller reads after, so a page that changes later is dirty again.
 
     >>> ram = GuestRam(2 * PAGE_SIZE)
     >>> ram.write(0x1000, b"virtio")

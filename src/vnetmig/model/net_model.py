@@ -1,6 +1,7 @@
 """A virtio-net device: registers, doorbells, a wire, and a snapshot of all its values at any moment.
 
-Knows how the parts work together and the one lock around them; the rings, commands and filters are in their own modules.
+Knows how the parts work together and the one lock around them; the rings, commands and filters are in their own
+modules.
 """
 
 from __future__ import annotations
@@ -263,7 +264,8 @@ class NetModel:
     def receive(self, frame: bytes, pair: int = 0) -> bool:
         """A frame from the wire, which the backend delivers to ``pair``.
 
-        False: not taken (paused, not set up, no buffers); it may be offered again. A frame that the filter drops is taken.
+        False: not taken (paused, not set up, no buffers); it may be offered again. A frame that the filter drops is
+        taken.
         """
         with self._lock:
             values = self.values

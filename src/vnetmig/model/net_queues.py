@@ -1,7 +1,8 @@
 """Frames and commands through the rings: transmit, receive, control.
 
-Sources: qemu: hw/net/virtio-net.c (virtio_net_flush_tx, virtio_net_receive_rcu, virtio_net_handle_ctrl); virtio 1.3, 5.1.6.
-Knows chains and frames; takes no lock and sends no interrupt: it says whether one is due. RingFault goes to the caller.
+Sources: qemu: hw/net/virtio-net.c (virtio_net_flush_tx, virtio_net_receive_rcu, virtio_net_handle_ctrl); virtio 1.3,
+5.1.6. Knows chains and frames; takes no lock and sends no interrupt: it says whether one is due. RingFault goes to the
+caller.
 """
 
 from __future__ import annotations

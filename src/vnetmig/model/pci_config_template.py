@@ -1,7 +1,7 @@
 """The PCI configuration space of a virtio-net-pci device as firmware and a driver leave it.
 
-Knows the registers of one transitional device (virtio 1.3, 4.1; qemu: hw/virtio/virtio-pci.c:virtio_pci_realize); what a
-configuration space is in general stands in virtio.pci_config.
+Knows the registers of one transitional device (virtio 1.3, 4.1; qemu: hw/virtio/virtio-pci.c:virtio_pci_realize); what
+a configuration space is in general stands in virtio.pci_config.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a virtio-net device is from the host's side: the properties it was created with.
 
-Knows what is not in the stream because both sides are configured alike (qemu: hw/net/virtio-net.c:virtio_net_properties),
-and what the config space looks like that follows from it. Knows no state.
+Knows what is not in the stream because both sides are configured alike (qemu:
+hw/net/virtio-net.c:virtio_net_properties), and what the config space looks like that follows from it. Knows no state.
 """
 
 from __future__ import annotations

@@ -1,24 +1,25 @@
 """From a loaded record, and the guest memory beside it, to a device's values: what virtio_load does.
 
-Sources: qemu: hw/virtio/virtio.c:virtio_load, hw/net/virtio-net.c:virtio_net_post_load_device. Knows values; makes nothing
-but them, so a load that fails has changed nothing.
+Sources: qemu: hw/virtio/virtio.c:virtio_load, hw/net/virtio-net.c:virtio_net_post_load_device. Knows values; makes
+nothing but them, so a load that fails has changed nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from vnetmig.errors import StreamError
 from vnetmig.model import properties as p
-from vnetmig.model.net_values import S_DRIVER_OK, NetValues, RssState
+from vnetmig.model.net_values import NetValues, RssState
 from vnetmig.model.properties import Properties
 from vnetmig.model.queue import NO_VECTOR, SIZE_MAX, Programmed, Queue
+from vnetmig.model.record_save import PROGRAMMED, rows_of
 from vnetmig.virtio.core import QUEUE_MAX
 from vnetmig.virtio.net import MAC_TABLE_ENTRIES, QUEUE_PAIRS_MAX
 from vnetmig.virtio.rings import BIG, Memory, RingState, check_rings, guest_features
 from vnetmig.vmstate import Record
-from vnetmig.vmstate.value import mac_bytes
+from vnetmig.vmstate.table import parts
+from vnetmig.vmstate.value import Value, mac_bytes
 
 _STATE = "extra_state.pci.modern_state"
 _HIGH_BIT = 1 << 67  # HOST_UDP_TUNNEL_GSO stands for the bits above 63 that were offered and not accepted
@@ -26,8 +27,6 @@ _RING_RESET = 1 << 40  # the same for bits 32 to 63
 
 #   config_len  the feature that it proves
 _CONFIG_PROVES = {8: p.STATUS, 10: p.MQ, 12: p.MTU, 17: p.SPEED_DUPLEX, 24: p.RSS}
-
-_T = TypeVar("_T")
 
 
 def load_values(record: Record, ram: Memory, properties: Properties | None) -> tuple[NetValues, str | None]:
@@ -45,13 +44,21 @@ class _Reader:
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        self._parts = parts(record)
+        self.queues = self._parts[""].columns("vq", QUEUE_MAX)
 
     def number(self, path: str, default: int = 0) -> int:
-        value = self.record.get(path, default)
+        part, _, name = path.rpartition(".")
+        found = self._parts.get(part)
+        value: Value | None = None if found is None else found.value(name)
+        if value is None and (found is None or part == ""):
+            value = self.record.get(path, default)
+        if value is None:
+            return default
         assert isinstance(value, int)
         return int(value)
 
-    def bytes(self, path: str, default: bytes = b"") -> bytes:
+    def content(self, path: str, default: bytes = b"") -> bytes:
         value = self.record.get(path, default)
         assert isinstance(value, bytes)
         return value
@@ -67,7 +74,23 @@ class _Reader:
         return [mac_bytes(path, one) for one in value]
 
     def has(self, subsection: str) -> bool:
-        return f"{subsection}.#version" in self.record
+        return subsection in self._parts
+
+    def programmed(self) -> list[Programmed]:
+        """What the driver wrote to the transport's registers, of each queue; none of a legacy device."""
+        found = rows_of(self.record, f"{_STATE}.vqs")
+        count = len(self.queues["num"])
+        if found is None:
+            return [Programmed() for _ in range(count)]
+        at, stride = found
+        rows = bytes(self.record.data[at : at + stride * count])
+        return [
+            Programmed(num, enabled, desc, avail, used)
+            for num, enabled, desc, avail, used in (
+                (row[0], row[1], *(low | high << 32 for low, high in zip(row[2::2], row[3::2], strict=True)))
+                for row in PROGRAMMED.iter_unpack(rows)
+            )
+        ]
 
 
 def _proven(read: _Reader) -> Properties:
@@ -125,7 +148,7 @@ class _Load:
             dfselect=read.number(f"{_STATE}.dfselect"),
             gfselect=read.number(f"{_STATE}.gfselect"),
             driver_words=self._driver_words(),
-            config=read.bytes("config")[: self.properties.config_len].ljust(self.properties.config_len, b"\0"),
+            config=read.content("config")[: self.properties.config_len].ljust(self.properties.config_len, b"\0"),
             mac=mac_bytes("mac", self.record["mac"]),
             net_status=read.number("net_status"),
             promisc=read.number("promisc"),
@@ -148,10 +171,8 @@ class _Load:
             broken=bool(read.number("broken.broken")),
             started=bool(read.number("started.started")),
             disabled=bool(read.number("disabled.disabled")),
-            queues=[self._queue(ring) for ring in rings],
+            queues=self._queues(rings),
         )
-        if not status & S_DRIVER_OK:
-            values.started = values.started and not features & p.VERSION_1
         return values, next((ring.message for ring in rings if ring.breaks), None)
 
     # checks, in the loader's order
@@ -169,7 +190,7 @@ class _Load:
 
     def _check(self, features: int) -> None:
         read, own = self.read, self.properties
-        self._at_most("queue_sel", QUEUE_MAX - 1)
+        self._at_most("queue_sel", read.number("queue_sel"), QUEUE_MAX - 1)
         allowed = own.offered
         if features & ~allowed:
             raise StreamError(
@@ -204,16 +225,17 @@ class _Load:
             raise StreamError(
                 "the device model runs modern devices on PCI only", field="extra_state.mmio", code="check"
             )
-        for index in range(count):
-            self._at_most(f"vq[{index}].num", SIZE_MAX)
+        for index, num in enumerate(read.queues["num"]):
+            self._at_most(f"vq[{index}].num", num, SIZE_MAX)
         vectors = self.record.program.params["vectors"]
         if vectors:
-            for path in ("config_vector", *(f"vq[{index}].vector" for index in range(count))):
-                if read.number(path) != NO_VECTOR:
-                    self._at_most(path, vectors - 1)
+            for path, vector in (
+                ("config_vector", read.number("config_vector")),
+                *((f"vq[{index}].vector", vector) for index, vector in enumerate(read.queues["vector"])),
+            ):
+                self._at_most(path, vector if vector != NO_VECTOR else 0, vectors - 1)
 
-    def _at_most(self, path: str, most: int) -> None:
-        value = self.read.number(path)
+    def _at_most(self, path: str, value: int, most: int) -> None:
         if value > most:
             field = path.rpartition(".")[2]
             raise StreamError(
@@ -249,48 +271,37 @@ class _Load:
             hash_types=read.number("rss.hash_types"),
             supported_hash_types=read.number("rss.supported_hash_types", p.RSS_HASH_TYPES),
             default_queue=read.number("rss.default_queue"),
-            key=read.bytes("rss.key"),
+            key=read.content("rss.key"),
             table=table,
         )
 
-    def _queue(self, ring: RingState) -> Queue:
-        """Indices of a split ring come from guest memory, what the driver programmed from the transport."""
-        held, read, index = ring.queue, self.read, ring.index
-        state = f"{_STATE}.vqs[{index}]"
-        pair, is_tx = divmod(index, 2)
-        waiting = read.numbers("tx_waiting_of_pair")
-        is_tx = is_tx and index < self.read.number("num_queues") - 1
-        wraps = held.last_avail_wrap_counter, held.used_wrap_counter
-        return Queue(
-            num_default=held.num if held.num_default is None else held.num_default,
-            num=held.num,
-            desc=held.desc,
-            avail=held.avail,
-            used=held.used,
-            align=held.align,
-            vector=NO_VECTOR if held.vector is None else held.vector,
-            last_avail_idx=held.last_avail_idx if held.packed else held.early_idx,
-            last_avail_wrap_counter=1 if wraps[0] is None else wraps[0],
-            shadow_avail_idx=ring.shadow_avail_idx or 0,
-            shadow_avail_wrap_counter=1 if wraps[0] is None else wraps[0],
-            used_idx=ring.used_idx or 0,
-            used_wrap_counter=1 if wraps[1] is None else wraps[1],
-            inuse=ring.inuse or 0,
-            tx_waiting=0 if not is_tx else read.number("tx_waiting") if not pair else _nth(waiting, pair - 1, 0),
-            programmed=Programmed(
-                num=read.number(f"{state}.num"),
-                enabled=read.number(f"{state}.enabled"),
-                desc=_joined(read.numbers(f"{state}.desc")),
-                avail=_joined(read.numbers(f"{state}.avail")),
-                used=_joined(read.numbers(f"{state}.used")),
-            ),
-        )
+    def _queues(self, rings: Sequence[RingState]) -> list[Queue]:
+        read = self.read
+        made = [_queue(ring, programmed) for ring, programmed in zip(rings, read.programmed(), strict=True)]
+        waiting = (read.number("tx_waiting"), *read.numbers("tx_waiting_of_pair"))
+        for pair, value in enumerate(waiting):
+            made[2 * pair + 1].tx_waiting = value
+        return made
 
 
-def _nth(values: Sequence[_T], index: int, default: _T) -> _T:
-    return values[index] if index < len(values) else default
-
-
-def _joined(halves: tuple[int, ...]) -> int:
-    """An address from its low and its high 32 bits."""
-    return sum(half << 32 * number for number, half in enumerate(halves))
+def _queue(ring: RingState, programmed: Programmed) -> Queue:
+    """Indices of a split ring come from guest memory."""
+    held = ring.queue
+    wraps = [1 if wrap is None else wrap for wrap in (held.last_avail_wrap_counter, held.used_wrap_counter)]
+    return Queue(
+        num_default=held.num if held.num_default is None else held.num_default,
+        num=held.num,
+        desc=held.desc,
+        avail=held.avail,
+        used=held.used,
+        align=held.align,
+        vector=NO_VECTOR if held.vector is None else held.vector,
+        last_avail_idx=held.last_avail_idx if held.packed else held.early_idx,
+        last_avail_wrap_counter=wraps[0],
+        shadow_avail_idx=ring.shadow_avail_idx or 0,
+        shadow_avail_wrap_counter=wraps[0],
+        used_idx=ring.used_idx or 0,
+        used_wrap_counter=wraps[1],
+        inuse=ring.inuse or 0,
+        programmed=programmed,
+    )

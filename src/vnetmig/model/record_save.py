@@ -4,8 +4,8 @@ Knows where each value stands in the record and which subsections QEMU would sen
 qemu: hw/virtio/virtio.c and hw/net/virtio-net.c). What the device does not change, such as the PCI config space and the
 MSI-X table, is taken from the record that it was made from.
 
-Records of one shape (the same number of queues and addresses, the same subsections) have every value in the same place: the
-places are looked up once for each shape.
+Records of one shape (the same number of queues and addresses, the same subsections) have every value in the same
+place: the places are looked up once for each shape.
 """
 
 from __future__ import annotations
@@ -83,6 +83,9 @@ _ARRAYS: tuple[tuple[str, str, Callable[[NetValues], Iterable[int]]], ...] = (
     ("rss.indirections_table", "H", lambda v: v.rss.table),
 )
 
+PROGRAMMED = struct.Struct("=HxB6I")
+"""A queue of modern_state: num, enabled, and three addresses as low and high 32 bits."""
+
 _Row = Callable[[Queue, Queue], tuple[int, ...]]
 
 #   array                 a queue   its values, from the queue and from what holds its indices
@@ -96,7 +99,7 @@ _ROWS: tuple[tuple[str, str, _Row], ...] = (
     ),
     (
         f"{_STATE}.vqs",
-        "=HxB6I",
+        PROGRAMMED.format,
         lambda q, i: (
             q.programmed.num,
             q.programmed.enabled,
@@ -123,7 +126,7 @@ def _transport(record: Record) -> tuple[bool, bool]:
     return bool(params["mmio"]), not params["mmio"] and params["vectors"] > 0
 
 
-def _rows(record: Record, array: str) -> tuple[int, int] | None:
+def rows_of(record: Record, array: str) -> tuple[int, int] | None:
     """(offset of the first, distance to the next) of an array of queues."""
     first = _FIRST_FIELDS.get(array, "last_avail_idx")
     places = [_place(record, f"{array}[{index}].{first}") for index in range(2)]
@@ -178,7 +181,7 @@ class _Shape:
                 self.arrays.append((struct.Struct(f"={count}{form}").pack_into, place[0], many))
         self.rows = []
         for array, form, row in (("vq", *_VQ[_transport(record)]), *_ROWS):
-            found = _rows(record, array)
+            found = rows_of(record, array)
             if found is not None:
                 self.rows.append((struct.Struct(form).pack_into, *found, row))
 
@@ -280,10 +283,7 @@ def _canonical(base: Record, properties: Properties) -> Record:
 
 def _fill(record: Record, array: str, row: bytes) -> None:
     """Every entry of an array of queues becomes ``row``, or zero."""
-    found = _rows(record, array)
+    found = rows_of(record, array)
     if found is not None:
         at, stride = found
         record.data[at : at + QUEUE_MAX * stride] = row.ljust(stride, b"\0") * QUEUE_MAX
-
-
-__all__ = ["NEEDED", "Saver"]

@@ -1,8 +1,8 @@
 """The device's side of a split virtqueue.
 
 Sources: virtio 1.3, 2.7; qemu: hw/virtio/virtio.c (virtqueue_split_pop, virtqueue_split_fill, virtqueue_split_flush,
-virtio_split_should_notify), whose messages are used. Knows one ring; knows no device. The driver may write anything at any
-time: every index is checked when it is used, and no loop is longer than the ring.
+virtio_split_should_notify), whose messages are used. Knows one ring; knows no device. The driver may write anything at
+any time: every index is checked when it is used, and no loop is longer than the ring.
 """
 
 from __future__ import annotations
