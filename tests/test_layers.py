@@ -21,6 +21,7 @@ LAYERS = [
     {"analysis"},
     {"document"},
     {"migration"},
+    {"model"},
     {"channel", "backend", "virtio", "stream"},
     {"vmstate"},
     {"engine"},

@@ -318,6 +318,21 @@ class Record:
         encoded = b"".join(encode(path, kind, v) for v in values)
         self.data[at + start * kind.size : at + start * kind.size + len(encoded)] = encoded
 
+    def place(self, path: str) -> tuple[int, int]:
+        """(offset, length) of a value in ``data``: for those who write the same values again and again.
+
+        It holds until the record changes its shape: an array its number of elements, a subsection its presence.
+        """
+        spot, index, rest = self._find(path)
+        if rest:
+            raise FieldError(f"'{path}': {spot.node.path} is a value, it has no parts")
+        at, count = self.values_in(spot)
+        if index is None:
+            return at, count * spot.node.size
+        if index >= count:
+            raise FieldError(f"'{path}': index {index} of {count}")
+        return at + index * spot.node.size, spot.node.size
+
     # lists and subsections
 
     def count(self, path: str) -> int:
@@ -334,16 +349,20 @@ class Record:
         return spot
 
     def resize(self, path: str, count: int) -> None:
-        """Set the number of elements of an array whose count stands in a field; new ones are zero.
+        """Set the number of elements of an array; new ones are zero.
 
-        The count field is set too. Raises FieldError when the count is not a plain field.
+        The field that the number stands in is set too. Where the number follows from other fields, they come first:
+        FieldError when they say another one.
         """
         spot = self._compound(path)
         node, item = spot.node, spot.node.item
         if node.kind not in (Kind.EACH, Kind.VLEAF) or not isinstance(item, FieldItem | Struct):
             raise FieldError(f"'{path}' has a fixed number of elements")
         if not isinstance(item.count, Ref):
-            raise FieldError(f"'{path}': its number follows from {item.count}")
+            assert node.count_expr is not None
+            said = interpreter.evaluate(self.program.flat, node.count_expr, self.data, spot.frames)
+            if said != count:
+                raise FieldError(f"'{path}': its number follows from {item.count}, which is {said}")
         if not 0 <= count <= item.limit:
             raise FieldError(f"'{path}' takes 0 to {item.limit} elements, not {count}")
         offset, held = self._slot(spot.at)
@@ -352,8 +371,9 @@ class Record:
         if count:
             self._grow(kept + bytes(count * node.size - len(kept)))
         _SLOT.pack_into(self.data, spot.at, at, count)
-        parent = path.rpartition(".")[0]
-        self[f"{parent}.{item.count.path}" if parent else item.count.path] = count
+        if isinstance(item.count, Ref):
+            parent = path.rpartition(".")[0]
+            self[f"{parent}.{item.count.path}" if parent else item.count.path] = count
 
     def subsections(self) -> list[str]:
         """Names of the subsections that are there, nested ones as dotted paths, in wire order."""
