@@ -27,8 +27,6 @@ class DeltaMigration:
     resends: int
     left: int = 0
     budget: int = 0
-    frame: Frame | None = None
-    """What would be sent now, made when it was asked for how many bytes that is."""
     snapshot: Snapshot | None = None
 
     def due(self) -> Frame | None:
@@ -66,7 +64,7 @@ class DeltaHandlers(QuietHandlers):
             file.put_buffer(Frame(NO_STATE).encode())
             return FINISHED
         payload = frame.encode()
-        opaque.sent.hold(opaque.snapshot)
+        opaque.sent.hold(opaque.snapshot, frame)
         opaque.sent.resends += 1
         opaque.left -= 1
         opaque.budget -= len(payload)

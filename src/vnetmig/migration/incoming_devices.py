@@ -34,8 +34,10 @@ from vnetmig.stream.device_state import DeviceState
 from vnetmig.stream.guest_memory import GuestMemory
 from vnetmig.stream.iterative import IDSTR_SUFFIX
 from vnetmig.stream.payload import Decoded, Decoder, Payload, Raw, SectionHeader
+from vnetmig.stream.ram_image import RamImage
 from vnetmig.stream.tentative import Frame
 from vnetmig.stream.vmdescription import Description
+from vnetmig.virtio.net import VM_VERSION
 from vnetmig.virtio.rings import provisional_rings
 from vnetmig.virtio.section import device_of
 from vnetmig.vmstate.record import Record
@@ -80,7 +82,7 @@ class IncomingDevices:
         self._nets: set[Key] = set()
         self._held: dict[Key, HeldState] = {}
         self._described: Description | None = None
-        self._ram: list[Payload] = []
+        self._ram = RamImage()
         self._memory: GuestMemory | None = None
 
     # What decodes a section.
@@ -170,16 +172,15 @@ class IncomingDevices:
         loaded = LoadedSection(header, spent, payload=payload.encode(), early=True)
         start = self._clock()
         if isinstance(payload, DeviceState):
-            self._prepare(header.idstr.removesuffix(EARLY_SUFFIX), header.instance_id, payload.record, loaded.payload)
+            key = header.idstr.removesuffix(EARLY_SUFFIX), header.instance_id
+            self._held.setdefault(key, HeldState()).hold(payload.encode(), payload.record)
+            self._prepare(*key, payload.record)
         loaded.load_ns += self._clock() - start
         self.sections.append(loaded)
 
-    def _prepare(self, idstr: str, instance_id: int, record: Record, data: bytes | None = None) -> None:
+    def _prepare(self, idstr: str, instance_id: int, record: Record) -> None:
         """A state that may not be the last: nobody looks at its rings, which have not arrived."""
-        key = idstr, instance_id
-        self._nets.add(key)
-        if data is not None:
-            self._held.setdefault(key, HeldState()).hold(data, record)
+        self._nets.add((idstr, instance_id))
         self._machine.prepare(idstr, instance_id, record)
 
     def _load_device(self, header: SectionHeader, payloads: list[Payload], spent: int) -> None:
@@ -199,12 +200,13 @@ class IncomingDevices:
         start = self._clock()
         key = device.idstr, device.instance_id
         try:
-            data = self._held.setdefault(key, HeldState()).take(frame, device.idstr, self._engine)
+            held = self._held.setdefault(key, HeldState())
+            data = held.take(frame, device.idstr, self._engine)
             if data is None:
                 raise StreamError(
                     f"'{device.idstr}' was sent early and never again", expected="a state", code="section"
                 )
-            record = resolved(device.idstr, device.version_id, data, self._engine).record
+            record = resolved(device.idstr, device.version_id, data, self._engine, held.program)
         except StreamError as error:
             if error.code != WRONG_BASE or not self.strict:
                 raise
@@ -245,7 +247,8 @@ class IncomingDevices:
     def _load_staged(self, header: SectionHeader, payloads: list[Payload], spent: int) -> None:
         entry = self._entries.get(header.section_id)
         if header.idstr == "ram" and entry is None:
-            self._ram += payloads
+            for chunk in payloads:
+                self._ram.apply_payload(chunk)
             self._memory = None
         payload = payloads[0] if len(payloads) == 1 else Raw(b"".join(p.encode() for p in payloads))
         start = self._clock()
@@ -301,10 +304,11 @@ class IncomingDevices:
             self.needed.append(key)
             return
         if data is not None:
-            record = resolved(idstr, None, data, self._engine).record
+            record = resolved(idstr, VM_VERSION, data, self._engine, held.program)
             if key in self.needed:
                 self.needed.remove(key)
-            self._prepare(*key, record, data)
+            held.hold(data, record, frame)
+            self._prepare(*key, record)
 
     def _preheat(self, header: SectionHeader, frame: Frame) -> None:
         """Load, and forget."""
@@ -328,9 +332,9 @@ class IncomingDevices:
             )
 
     def guest_memory(self) -> GuestMemory | None:
-        """What the stream brought of the guest's RAM, put together when it is first asked for."""
-        if self._memory is None and self._ram:
-            self._memory = GuestMemory.from_ram_words(self._ram, machine=self.machine_type)
+        """What the stream brought of the guest's RAM so far."""
+        if self._memory is None and self._ram.blocks:
+            self._memory = GuestMemory.from_image(self._ram, self.machine_type)
         return self._memory
 
     # The end.

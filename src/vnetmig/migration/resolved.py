@@ -8,14 +8,19 @@ from __future__ import annotations
 from vnetmig.errors import StreamError
 from vnetmig.migration import registration
 from vnetmig.virtio import section
-from vnetmig.virtio.net import VM_VERSION
-from vnetmig.vmstate.trial import Resolved
+from vnetmig.vmstate.program import Program
+from vnetmig.vmstate.record import Record
 
 
-def resolved(idstr: str, version: int | None, data: bytes, engine: str | None) -> Resolved:
-    """The state of the device called ``idstr``; ``version`` None is virtio-net's. StreamError when ``data`` is not
-    it."""
-    version = VM_VERSION if version is None else version
+def resolved(idstr: str, version: int, data: bytes, engine: str | None, likely: Program | None = None) -> Record:
+    """The state of the device called ``idstr``. ``likely``: the program of an earlier state of it, which is tried first.
+
+    StreamError when ``data`` is no state of this device.
+    """
+    if likely is not None and likely.version == version:
+        loaded = likely.load(data, engine=engine)
+        if loaded.error is None and loaded.size == len(data):
+            return loaded.record
     resolver = section.resolver(idstr, version) or registration.resolver(idstr, version)
     if resolver is None:
         raise StreamError(f"nothing describes '{idstr}'", section=idstr, code="section")
@@ -27,4 +32,4 @@ def resolved(idstr: str, version: int | None, data: bytes, engine: str | None) -
             expected=f"a state of {len(data)} bytes",
             got="one that ends elsewhere",
         )
-    return found
+    return found.record

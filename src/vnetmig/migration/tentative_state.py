@@ -1,8 +1,8 @@
 """A state that was sent while the guest ran, on both sides, and the frames that make the final one out of it.
 
 Source: what the destination holds by now, and the shortest frame from there to the state of this moment. Destination:
-what it holds, and what a frame makes of it. A frame names the state that it starts from and the one it ends at, so
-nothing is ever built on something else. Knows states as bytes, and which of their values always change; knows no order
+what it holds, and what a frame makes of it. A frame names the state that it starts from, so nothing is ever built on
+something else, and the one it ends at, so a frame that was damaged is noticed. Knows states as bytes, and which of their values always change; knows no order
 of events.
 """
 
@@ -17,6 +17,7 @@ from vnetmig.stream.tentative import DELTA, FULL_STATE, NO_STATE, PACKED_STATE, 
 from vnetmig.virtio.resync import Span, resync_spans, values_at, with_values, without
 from vnetmig.virtio.used_queues import QueueArray, pack, queue_arrays, unpack
 from vnetmig.vmstate.delta import FieldChange, apply_delta, changed_fields, identity, make_delta
+from vnetmig.vmstate.program import Program
 from vnetmig.vmstate.record import Record
 
 WRONG_BASE: Final = "base"
@@ -63,10 +64,10 @@ class SentState:
         """The device with the guest stopped."""
         return Snapshot.of(self.device.final_state(), self.engine)
 
-    def hold(self, snapshot: Snapshot) -> None:
-        """The destination has been sent this state."""
+    def hold(self, snapshot: Snapshot, frame: Frame | None = None) -> None:
+        """The destination has been sent this state, whole or by ``frame``."""
         self.base = snapshot
-        self._identity = identity(snapshot.data)
+        self._identity = frame.identity if frame is not None and frame.identity else identity(snapshot.data)
         self._spans = resync_spans(snapshot.state) if isinstance(snapshot.state, Record) else ()
         self._rest = without(snapshot.data, self._spans)
 
@@ -90,6 +91,10 @@ class SentState:
             self._arrays, self._arrays_of = queue_arrays(snapshot.state), len(snapshot.data)
         return Frame(PACKED_STATE, pack(snapshot.data, self._arrays, self.used_queues))
 
+    def _on_base(self, flag: int, snapshot: Snapshot, data: bytes) -> Frame:
+        self.last = self.base, snapshot, flag
+        return Frame(flag, data, self._identity, following(self._identity, data))
+
     def delta(self, snapshot: Snapshot) -> Frame:
         """What changed since the base; the whole state where that is shorter."""
         if self.base is None:
@@ -100,15 +105,13 @@ class SentState:
             made = make_delta(self.base.data, snapshot.data, engine=self.engine)
             if len(made) >= len(snapshot.data):
                 return self.whole(snapshot)
-        self.last = self.base, snapshot, DELTA
-        return Frame(DELTA, made, self._identity, identity(snapshot.data))
+        return self._on_base(DELTA, snapshot, made)
 
     def resync(self, snapshot: Snapshot) -> Frame:
         """The values that always change, if no other did; else the whole state."""
         if self.differs(snapshot):
             return self.whole(snapshot)
-        self.last = self.base, snapshot, RESYNC
-        return Frame(RESYNC, values_at(snapshot.data, self._spans), self._identity, identity(snapshot.data))
+        return self._on_base(RESYNC, snapshot, values_at(snapshot.data, self._spans))
 
     def changes(self) -> tuple[FieldChange, ...]:
         """Every field that the last frame changed at the destination. Slow: not for the time that a guest stands
@@ -123,14 +126,13 @@ class SentState:
 
 @dataclass(slots=True)
 class HeldState:
-    """The destination's side: the last state that came of one device, None before the first.
-
-    ``provisional``: it came while the guest ran; its rings say nothing.
-    """
+    """The destination's side: the last state that came of one device, None before the first."""
 
     data: bytes | None = None
-    spans: tuple[Span, ...] | None = None
-    provisional: bool = True
+    identity: bytes = b""
+    spans: tuple[Span, ...] = ()
+    program: Program | None = None
+    """What the state was read by: the next one of this device most likely is, too."""
     refused: bool = False
     """A frame asked for a base that is not held: only a whole state mends that."""
 
@@ -140,41 +142,39 @@ class HeldState:
             return None
         if frame.flag in WHOLE:
             return frame.data if frame.flag == FULL_STATE else unpack(frame.data)
-        base = self.data
-        held = identity(base) if base is not None and not self.refused else None
-        if base is None or held != frame.base:
-            self.refused = True
-            raise StreamError(
-                f"'{idstr}': a delta from a state that this side does not hold",
-                section=idstr,
-                expected=f"base {held.hex() if held else 'none'}",
-                got=f"base {frame.base.hex()}",
-                hint="the source sends the whole state again",
-                code=WRONG_BASE,
-            )
-        made = self._resynced(base, frame) if frame.flag == RESYNC else self._changed(base, frame, engine)
-        if made is None or identity(made) != frame.identity:
-            self.refused = True
-            raise StreamError(
-                f"'{idstr}': a delta that does not end at the state it names",
-                section=idstr,
-                expected=f"state {frame.identity.hex()}",
-                got="another one" if made is not None else f"{len(frame.data)} bytes of values",
-                hint="the source sends the whole state again",
-                code=WRONG_BASE,
-            )
-        return made
-
-    def hold(self, data: bytes, record: Record) -> None:
-        """Keep what was loaded, to build on."""
-        self.data = data
-        self.spans = None
-        self.refused = False
-        if "num_queues" in record:
-            self.spans = resync_spans(record)
-
-    def _changed(self, base: bytes, frame: Frame, engine: str | None) -> bytes:
+        base = None if self.refused else self.data
+        if base is None or self.identity != frame.base:
+            held = self.identity.hex() if base is not None else "none"
+            raise self._refuse(idstr, "from a state that this side does not hold", held, frame.base.hex())
+        if following(frame.base, frame.data) != frame.identity:
+            raise self._refuse(idstr, "that was damaged on its way", frame.identity.hex(), "another one")
+        if frame.flag == RESYNC:
+            made = with_values(base, self.spans, frame.data)
+            if made is None:
+                raise self._refuse(idstr, "of other values", f"those of {len(self.spans)} places", len(frame.data))
+            return made
         return apply_delta(base, frame.data, engine=engine) if frame.data else base
 
-    def _resynced(self, base: bytes, frame: Frame) -> bytes | None:
-        return with_values(base, self.spans or (), frame.data)
+    def hold(self, data: bytes, record: Record, frame: Frame | None = None) -> None:
+        """Keep what was loaded while the guest ran, to build on. ``frame``: what it came in, if in one."""
+        self.data = data
+        self.identity = frame.identity if frame is not None and frame.identity else identity(data)
+        self.spans = resync_spans(record)
+        self.program = record.program
+        self.refused = False
+
+    def _refuse(self, idstr: str, what: str, expected: object, got: object) -> StreamError:
+        self.refused = True
+        return StreamError(
+            f"'{idstr}': a delta {what}",
+            section=idstr,
+            expected=f"state {expected}",
+            got=got,
+            hint="the source sends the whole state again",
+            code=WRONG_BASE,
+        )
+
+
+def following(base: bytes, data: bytes) -> bytes:
+    """The identity of the state that ``data`` makes of the one called ``base``: both sides make the same of the same."""
+    return identity(base + data)

@@ -28,6 +28,12 @@ BIG = 2
 
 PAGE_SIZE = 4096
 
+# As plain numbers: what an operator on enumerations costs is a third of a ring check.
+_PACKED, _BIG_ENDIAN, _LEGACY = int(Flag.PACKED), int(Flag.BIG_ENDIAN), int(Flag.LEGACY)
+_AVAIL_WRAP, _USED_WRAP = int(Flag.AVAIL_WRAP), int(Flag.USED_WRAP)
+_AVAIL, _USED, _HEADS, _WAITING = int(Known.AVAIL), int(Known.USED), int(Known.HEADS), int(Known.WAITING)
+_VERDICTS = {int(verdict): verdict for verdict in Verdict}
+
 
 class Memory(Protocol):
     """Guest memory: ``length`` bytes at guest physical address ``gpa``, or None if any of them is unknown."""
@@ -115,10 +121,11 @@ def guest_features(record: Record) -> int:
     The word beside the status holds bits 0..31; 64bit_features has them all again and wins; 128bit_features adds
     bits 64..127.
     """
-    return _features(parts(record))
+    return features_in(parts(record))
 
 
-def _features(found: dict[str, Part]) -> int:
+def features_in(found: dict[str, Part]) -> int:
+    """The same of a record whose parts are known already."""
     low = _value(found, "64bit_features", "guest_features")
     if low is None:
         low = _value(found, "", "guest_features_low") or 0
@@ -138,7 +145,7 @@ def queues(record: Record, *, big_endian_target: bool = False) -> tuple[QueueSta
     found = parts(record)
     core = _columns(found, "", QUEUE_MAX)
     count = len(core.get("num", ()))
-    features = _features(found)
+    features = features_in(found)
     legacy, packed = not features & VERSION_1, bool(features & RING_PACKED)
     endian = _value(found, "device_endian", "device_endian")
     is_big = big_endian_target if endian is None else endian == BIG
@@ -154,7 +161,7 @@ def queues(record: Record, *, big_endian_target: bool = False) -> tuple[QueueSta
             used=addresses.get("used", zero)[i],
             num=core["num"][i],
             align=core["align"][i] if "align" in core else PCI_ALIGN,
-            flags=Flag.LEGACY if legacy else 0,
+            flags=_LEGACY if legacy else 0,
         )
         avail, used = ring_addresses(placed)
         return QueueState(
@@ -255,10 +262,10 @@ def _gather(memory: Memory, spans: Sequence[tuple[int, int]]) -> tuple[tuple[Reg
 
 def _asked(queue: QueueState) -> RingQueue:
     flags = (
-        (Flag.PACKED if queue.packed else 0)
-        | (Flag.BIG_ENDIAN if queue.big_endian else 0)
-        | (Flag.AVAIL_WRAP if queue.last_avail_wrap_counter else 0)
-        | (Flag.USED_WRAP if queue.used_wrap_counter else 0)
+        (_PACKED if queue.packed else 0)
+        | (_BIG_ENDIAN if queue.big_endian else 0)
+        | (_AVAIL_WRAP if queue.last_avail_wrap_counter else 0)
+        | (_USED_WRAP if queue.used_wrap_counter else 0)
     )
     return RingQueue(
         queue.desc,
@@ -275,9 +282,9 @@ def _asked(queue: QueueState) -> RingQueue:
 
 
 def _loaded(queue: QueueState, answer: RingAnswer, has_memory: bool) -> RingState:
-    verdict = Verdict(answer.verdict)
+    verdict = _VERDICTS[answer.verdict]
 
-    def known(value: int, bit: Known) -> int | None:
+    def known(value: int, bit: int) -> int | None:
         return value if answer.known & bit else None
 
     avail_idx = nheads = shadow = used_idx = inuse = None
@@ -286,9 +293,9 @@ def _loaded(queue: QueueState, answer: RingAnswer, has_memory: bool) -> RingStat
     elif verdict == Verdict.NO_RINGS and has_memory:
         used_idx = inuse = shadow = 0  # as a reset leaves them; the loader passes by
     else:
-        avail_idx = shadow = known(answer.avail_idx, Known.AVAIL)
-        nheads = known(answer.nheads, Known.AVAIL)
-        used_idx, inuse = known(answer.used_idx, Known.USED), known(answer.inuse, Known.USED)
+        avail_idx = shadow = known(answer.avail_idx, _AVAIL)
+        nheads = known(answer.nheads, _AVAIL)
+        used_idx, inuse = known(answer.used_idx, _USED), known(answer.inuse, _USED)
         if verdict == Verdict.INCONSISTENT and used_idx is None:
             used_idx = inuse = shadow = 0  # qemu: virtio_load goes on with the next queue
     return RingState(
@@ -300,7 +307,7 @@ def _loaded(queue: QueueState, answer: RingAnswer, has_memory: bool) -> RingStat
         shadow_avail_idx=shadow,
         inuse=inuse,
         nheads=nheads,
-        waiting=known(answer.waiting, Known.WAITING),
-        heads=answer.heads if answer.known & Known.HEADS else None,
+        waiting=known(answer.waiting, _WAITING),
+        heads=answer.heads if answer.known & _HEADS else None,
         bad_heads=answer.bad_heads,
     )
