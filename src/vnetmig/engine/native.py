@@ -33,6 +33,7 @@ if lib.vnm_abi_version() != lib.VNM_ABI_VERSION:
 
 _from_buffer = ffi.from_buffer
 _load, _save = lib.vnm_load, lib.vnm_save
+_make_delta, _apply_delta = lib.vnm_delta_make, lib.vnm_delta_apply
 _new_memory = ffi.new_allocator(should_clear_after_alloc=False)
 
 
@@ -218,29 +219,29 @@ def _ring_answer(state: tuple[int, ...], heads: Any) -> RingAnswer:
     )
 
 
-def _take_spare(size: int) -> Any:
+def _spare_memory(size: int) -> Any:
     try:
         spare = _spare.pop()
     except IndexError:
-        return _new_memory("uint8_t[]", max(size, _OUTPUT_BYTES))
-    return spare if len(spare) >= size else _new_memory("uint8_t[]", size)
+        return _new_memory("char[]", max(size, _OUTPUT_BYTES))
+    return spare if len(spare) >= size else _new_memory("char[]", size)
 
 
-def _give_spare(spare: Any) -> None:
-    if not _spare and len(spare) <= _OUTPUT_KEPT:
-        _spare.append(spare)
+# Both compare or copy far more memory than they use of it, so what runs around them runs from cold caches: few steps.
 
 
 def make_delta(base: bytes | bytearray | memoryview, target: bytes | bytearray | memoryview) -> bytes:
     """The delta that turns ``base`` into ``target``. See csrc/vnetmig.h:vnm_delta_make."""
-    old, now = _from_buffer(base), _from_buffer(target)
-    result, output = _result(), _take_spare(0)
-    if lib.vnm_delta_make(old, len(old), now, len(now), output, len(output), result) == _NO_ROOM:
-        output = _take_spare(result.expected)
-        lib.vnm_delta_make(old, len(old), now, len(now), output, len(output), result)
-    delta = bytes(ffi.buffer(output, result.used))
+    old = base if type(base) is bytes else _from_buffer(base)
+    now = target if type(target) is bytes else _from_buffer(target)
+    result, output = _result(), _spare_memory(0)
+    if _make_delta(old, len(old), now, len(now), output, len(output), result) == _NO_ROOM:
+        output = _spare_memory(result.expected)
+        _make_delta(old, len(old), now, len(now), output, len(output), result)
+    delta: bytes = ffi.unpack(output, result.used)
     _results.append(result)
-    _give_spare(output)
+    if len(output) <= _OUTPUT_KEPT:
+        _spare[:] = (output,)
     return delta
 
 
@@ -248,16 +249,18 @@ def apply_delta(
     base: bytes | bytearray | memoryview, delta: bytes | bytearray | memoryview, limit: int
 ) -> tuple[Result, bytes]:
     """What ``delta`` makes of ``base`` (b"" on failure). See csrc/vnetmig.h:vnm_delta_apply."""
-    old, change = _from_buffer(base), _from_buffer(delta)
-    result, output = _result(), _take_spare(0)
-    code = lib.vnm_delta_apply(old, len(old), change, len(change), limit, output, len(output), result)
+    old = base if type(base) is bytes else _from_buffer(base)
+    change = delta if type(delta) is bytes else _from_buffer(delta)
+    result, output = _result(), _spare_memory(0)
+    code = _apply_delta(old, len(old), change, len(change), limit, output, len(output), result)
     if code == _NO_ROOM:
-        output = _take_spare(result.expected)
-        code = lib.vnm_delta_apply(old, len(old), change, len(change), limit, output, len(output), result)
+        output = _spare_memory(result.expected)
+        code = _apply_delta(old, len(old), change, len(change), limit, output, len(output), result)
     if code:
         answer, data = _failure(result), b""
     else:
-        answer, data = Result(0, 0, result.position, result.used), bytes(ffi.buffer(output, result.used))
+        answer, data = Result(0, 0, result.position, result.used), ffi.unpack(output, result.used)
     _results.append(result)
-    _give_spare(output)
+    if len(output) <= _OUTPUT_KEPT:
+        _spare[:] = (output,)
     return answer, data
