@@ -158,8 +158,10 @@ class Destination:
                 step()
         except VnetmigError as error:
             self._fail(error)
-        except (RecursionError, MemoryError) as error:
-            self._fail(MigrationError(f"{type(error).__name__}: {error}"))
+        except Exception as error:  # a handler or a machine of somebody else's: it must not leave this side half done
+            failure = MigrationError(f"{type(error).__name__}: {error}")
+            failure.__cause__ = error
+            self._fail(failure)
 
     def _fail(self, error: VnetmigError, turn: Turn = Turn.FAULT) -> None:
         self.error = error
@@ -282,9 +284,10 @@ class Destination:
         """The machine is this side's. If it does not start, nothing is said, and both sides are in doubt."""
         self._checkpoints.clear()
         traced = len(self.trace)
-        for checkpoint in trace.DESTINATION_CHECKPOINTS[1:]:
+        for checkpoint in trace.DESTINATION_CHECKPOINTS[1:-1]:
             self._pass(checkpoint)
         self._machine.start()
+        self._pass(trace.DESTINATION_CHECKPOINTS[-1])
         self._turn(Turn.GO)
         self._answer += Started(tuple(self._checkpoints), tuple(map(str, self.trace[traced:]))).encode()
         if self._return_path:

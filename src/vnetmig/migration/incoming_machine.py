@@ -69,11 +69,11 @@ class GuestMachine(BackedMachine):
         nets = [d for d in devices if device_of(d.idstr) == "virtio-net" and isinstance(d.state, Record)]
         if memory is None or not nets:
             raise MigrationError("no guest can go on here: the stream brought no RAM, or no virtio-net")
-        ram = GuestRam.from_pages(*_pages(memory))
         state = nets[0].state
         assert isinstance(state, Record)
-        self.net = NetModel.from_record(state, ram, EchoWire())
         try:
+            ram = GuestRam.from_pages(*_pages(memory))
+            self.net = NetModel.from_record(state, ram, EchoWire())
             self.guest = RunningGuest(Guest.attach(ram, self.net))
         except ValueError as error:
             raise MigrationError(f"no guest can go on here: {error}") from None
@@ -81,6 +81,7 @@ class GuestMachine(BackedMachine):
     def start(self) -> None:
         assert self.net is not None and self.guest is not None
         self.net.resume()
+        self.net.announce()  # qemu: net/announce.c:qemu_announce_self, once the guest may run
         self.guest.start()
 
 

@@ -13,7 +13,8 @@ from vnetmig.vmstate.record import Record
 
 
 def resolved(idstr: str, version: int, data: bytes, engine: str | None, likely: Program | None = None) -> Record:
-    """The state of the device called ``idstr``. ``likely``: the program of an earlier state of it, which is tried first.
+    """The state of the device called ``idstr``. ``likely``: the program of an earlier state of it, which is tried
+    first.
 
     StreamError when ``data`` is no state of this device.
     """

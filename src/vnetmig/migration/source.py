@@ -18,7 +18,7 @@ from vnetmig.migration import registration, trace
 from vnetmig.migration.capabilities import HANDOVER, with_capabilities
 from vnetmig.migration.comparison import Difference
 from vnetmig.migration.final_frame import FinalFrame
-from vnetmig.migration.handlers import MORE, SaveFile
+from vnetmig.migration.handlers import SaveFile
 from vnetmig.migration.handover import ACK_PING, Discard, NeedFull, Resend, Start, Started, Verify
 from vnetmig.migration.machine import Machine
 from vnetmig.migration.machine_control import AnyOutgoing, OutgoingMachine
@@ -27,6 +27,7 @@ from vnetmig.migration.options import DEFAULTS, Options
 from vnetmig.migration.plugging import Plugged
 from vnetmig.migration.registry import Registry, SaveStateEntry
 from vnetmig.migration.result import NEED_DATA, AnswerReader, Reply, Result
+from vnetmig.migration.rounds import Rounds
 from vnetmig.migration.sent import SentSections
 from vnetmig.migration.source_states import FINAL, GUEST_RUNS, HOLDING, OWNERS, TRANSITIONS, WAITING, State, Turn
 from vnetmig.migration.timeline import Phase, Timeline
@@ -91,9 +92,7 @@ class Source:
         self._phases: list[Phase] = []
         self._since = clock()
         self._queue: deque[SaveStateEntry] = deque()
-        self._round = -1
-        self._room: int | None = None
-        self._unfinished: set[int] = set()
+        self._rounds = Rounds(machine, self._registry, options)
         self._needed: deque[tuple[str, int]] = deque()
         self._resend_rounds = 0
         self._farewell = b""
@@ -140,6 +139,10 @@ class Source:
             except VnetmigError as error:
                 self._end(Turn.ERROR, error)
                 raise
+            except Exception as error:  # a handler of somebody else's: the guest must not stay stopped for it
+                failure = MigrationError(f"{type(error).__name__}: {error}")
+                self._end(Turn.ERROR, failure)
+                raise failure from error
             if taken is None:
                 return None
             data, turn = taken
@@ -244,51 +247,24 @@ class Source:
         return written, None
 
     def _iterate(self) -> _Step:
-        if not self._queue:
-            staged = [e for e in self._registry if e.active]
-            pending = sum(e.handlers.state_pending_exact(e.opaque) for e in staged if e.handlers is not None)
-            threshold = self.machine.threshold(self.options)
-            small = pending <= threshold if threshold else not pending and not self._unfinished
-            if small or self._round >= self.machine.rounds_max:
-                return b"", Turn.CONVERGED
-            self._round += 1
-            self._room = self.options.window
-            self._unfinished.clear()
-            self._queue.extend(e for e in staged if self.machine.reaches(e.section_id, self._round))
-            if not self._queue:
-                raise MigrationError(f"{pending} bytes are pending, and no handler may send them")
-        return self._part(self._queue.popleft()), None
-
-    def _part(self, entry: SaveStateEntry) -> bytes:
-        assert entry.handlers is not None
-        payload, spent, returned = self._hook(entry, entry.handlers.save_live_iterate, self._room)
-        if returned == MORE:
-            self._unfinished.add(entry.section_id)
-        written = self._writer.part(entry.section_id) + self._writer.payload(payload) + self._writer.footer()
-        self._sections.note_part(entry, len(written), spent)
-        if self._room is not None:
-            self._room -= len(written)
-            if self._room <= 0:  # qemu: savevm.c:qemu_savevm_state_iterate asks its limiter before every handler
-                self._queue.clear()
-        return written
+        entry = self._rounds.next_turn()
+        if entry is not None:
+            return self._part(entry), None
+        self._queue.extend(self._rounds.last_turns())
+        return b"", Turn.CONVERGED
 
     def _flush(self) -> _Step:
-        """Rounds are starved while RAM is busy, so what must be there before the guest stops gets a turn of its own."""
-        if self._round >= 0:
-            self._round = -1
-            self._room = None
-            self._queue.clear()
-            self._queue.extend(
-                e
-                for e in self._registry
-                if e.active
-                and e.handlers is not None
-                and e.handlers.switchover_ack_needed(e.opaque)
-                and e.handlers.state_pending_exact(e.opaque)
-            )
         if self._queue:
             return self._part(self._queue.popleft()), None
         return b"", Turn.FLUSHED
+
+    def _part(self, entry: SaveStateEntry) -> bytes:
+        assert entry.handlers is not None
+        payload, spent, returned = self._hook(entry, entry.handlers.save_live_iterate, self._rounds.room)
+        written = self._writer.part(entry.section_id) + self._writer.payload(payload) + self._writer.footer()
+        self._sections.note_part(entry, len(written), spent)
+        self._rounds.wrote(entry, len(written), returned)
+        return written
 
     def _await_ack(self) -> _Step:
         if self._acked:

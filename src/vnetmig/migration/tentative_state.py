@@ -2,8 +2,8 @@
 
 Source: what the destination holds by now, and the shortest frame from there to the state of this moment. Destination:
 what it holds, and what a frame makes of it. A frame names the state that it starts from, so nothing is ever built on
-something else, and the one it ends at, so a frame that was damaged is noticed. Knows states as bytes, and which of their values always change; knows no order
-of events.
+something else, and the one it ends at, so a frame that was damaged is noticed. Knows states as bytes, and which of
+their values always change; knows no order of events.
 """
 
 from __future__ import annotations
@@ -176,5 +176,6 @@ class HeldState:
 
 
 def following(base: bytes, data: bytes) -> bytes:
-    """The identity of the state that ``data`` makes of the one called ``base``: both sides make the same of the same."""
+    """The identity of the state that ``data`` makes of the one called ``base``: both sides make the same of the
+    same."""
     return identity(base + data)
