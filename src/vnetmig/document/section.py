@@ -5,15 +5,19 @@ Knows events and records; knows no file. Which description a payload was read by
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vnetmig.errors import StreamError
+from vnetmig.migration.decoders import stateful
 from vnetmig.migration.described import load_described
+from vnetmig.migration.resolved import is_described, resolved
 from vnetmig.stream import framing
 from vnetmig.stream.device_state import DeviceState
 from vnetmig.stream.events import SectionFooter, SectionPayload, SectionStart
 from vnetmig.stream.iterative import IterativeData
 from vnetmig.stream.payload import Payload, Raw
+from vnetmig.stream.tentative import FLAG_BYTES, FULL_STATE, LENGTH_BYTES, Frame
 from vnetmig.stream.vmdescription import DeviceDescription
 from vnetmig.vmstate import Record
 
@@ -44,6 +48,7 @@ class Section:
         self.finding: StreamError | None = None
         """Why the vmdescription could not explain this payload, if it could not."""
         self._described: Record | None = None
+        self._state: DeviceState | None = None
         self._tried = False
 
     @property
@@ -97,7 +102,21 @@ class Section:
         payload = self.payload
         if isinstance(payload, IterativeData) and payload.states:
             return payload.states[-1]
+        if isinstance(payload, Frame) and payload.flag == FULL_STATE:
+            return self._framed(payload)
         return payload if isinstance(payload, DeviceState) else None
+
+    def _framed(self, frame: Frame) -> DeviceState | None:
+        """The state in a frame that needs no other; kept, so that views of it live."""
+        if self._state is None and self.finding is None:
+            idstr, version = stateful(self.idstr, self.version_id)
+            if not is_described(idstr):
+                return None
+            try:
+                self._state = DeviceState(resolved(idstr, version, frame.data, self._stream.engine))
+            except StreamError as error:
+                self.finding = error.at(self.record_offset, self.idstr)
+        return self._state
 
     @property
     def record(self) -> Record | None:
@@ -121,6 +140,8 @@ class Section:
         if isinstance(payload, IterativeData) and payload.states:
             sizes = [len(state.encode()) for state in payload.states[:-1]]
             return begin + 8 * len(payload.states) + sum(sizes)
+        if isinstance(payload, Frame) and payload.flag == FULL_STATE:
+            return begin + FLAG_BYTES + LENGTH_BYTES
         return begin
 
     @property
@@ -134,6 +155,8 @@ class Section:
             return self.record.save(engine=self._stream.engine)
         if isinstance(payload, DeviceState):
             return payload.record.save(engine=self._stream.engine)
+        if isinstance(payload, Frame) and self._state is not None:
+            return replace(payload, data=self._state.record.save(engine=self._stream.engine)).encode()
         return payload.encode()
 
     def __repr__(self) -> str:

@@ -50,6 +50,17 @@ def is_framed(capabilities: Container[str], idstr: str) -> bool:
     return USED_QUEUES in capabilities or (device == "virtio-net" and (DELTA in capabilities or EARLY in capabilities))
 
 
+def stateful(idstr: str, version: int) -> tuple[str, int]:
+    """(idstr, version) of the device whose state a frame in the section called ``idstr`` holds.
+
+    >>> stateful("0000:00:03.0/virtio-net-delta", 1)
+    ('0000:00:03.0/virtio-net', 11)
+    """
+    if idstr.endswith(delta_handlers.IDSTR_SUFFIX):
+        return idstr.removesuffix(delta_handlers.IDSTR_SUFFIX), VM_VERSION
+    return idstr.removesuffix(preheat_handlers.SUFFIX), version
+
+
 class Decoders:
     """Chooses decoders by header. ``observe`` every event, so that it knows what the stream announced.
 

@@ -23,7 +23,7 @@ from vnetmig.migration.loaded import LoadedSection, load_described, preparation
 from vnetmig.migration.machine_control import IncomingMachine
 from vnetmig.migration.net_handlers import NetHandlers, NetMigration
 from vnetmig.migration.registry import Registry, SaveStateEntry
-from vnetmig.migration.resolved import resolved
+from vnetmig.migration.resolved import is_described, resolved
 from vnetmig.migration.result import SectionResult
 from vnetmig.migration.ring_verdict import ring_verdict
 from vnetmig.migration.tentative_state import WRONG_BASE, HeldState
@@ -315,7 +315,7 @@ class IncomingDevices:
         idstr = header.idstr.removesuffix(preheat_handlers.SUFFIX)
         if not self._machine.knows(idstr, header.instance_id):
             raise self._unknown(header)
-        if device_of(idstr) is not None or registration.described(idstr) is not None:
+        if is_described(idstr):
             resolved(idstr, header.version_id, frame.data, self._engine)
         elif self._described is not None:
             for described in self._described.devices:

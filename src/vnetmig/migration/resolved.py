@@ -12,6 +12,11 @@ from vnetmig.vmstate.program import Program
 from vnetmig.vmstate.record import Record
 
 
+def is_described(idstr: str) -> bool:
+    """Is there a description of the device called ``idstr``, without the stream's own?"""
+    return section.device_of(idstr) is not None or registration.described(idstr) is not None
+
+
 def resolved(idstr: str, version: int, data: bytes, engine: str | None, likely: Program | None = None) -> Record:
     """The state of the device called ``idstr``. ``likely``: the program of an earlier state of it, which is tried
     first.

@@ -10,13 +10,18 @@ from vnetmig.document.stream import Stream
 from vnetmig.report.fields import is_opaque
 from vnetmig.stream.iterative import FLAG_NAMES, INIT_STATE, IterativeData
 from vnetmig.stream.payload import Raw
+from vnetmig.stream.tentative import FLAG_NAMES as FRAME_NAMES
+from vnetmig.stream.tentative import Frame
 
 
 def described_by(section: Section) -> str:
-    """Who explained the payload: virtio, ram, vmdesc; opaque (a virtio device of which the vmdesc says nothing but
-    its length), length (the vmdesc does not fit the bytes), assumed, or nothing."""
+    """Who explained the payload: virtio, ram, vmdesc; frame (of the state in it nothing is known without others);
+    opaque (a virtio device of which the vmdesc says nothing but its length), length (the vmdesc does not fit the
+    bytes), assumed, or nothing."""
     if section.state is not None or isinstance(section.payload, IterativeData):
         return "virtio"
+    if isinstance(section.payload, Frame):
+        return "frame"
     if section.record is not None:
         return "opaque" if is_opaque(section) else "vmdesc"
     if section.assumed:
@@ -35,7 +40,14 @@ def content(section: Section) -> str:
         return " ".join(iterative_flags(payload))
     if section.finding is not None:
         return section.finding.message
+    if isinstance(payload, Frame):
+        return " ".join(frame_flags(payload))
     return ""
+
+
+def frame_flags(frame: Frame) -> list[str]:
+    """The flag of a frame by name, and the state that it builds on."""
+    return [FRAME_NAMES[frame.flag], *([f"on {frame.base.hex()}"] if frame.base else [])]
 
 
 def iterative_flags(payload: IterativeData) -> list[str]:

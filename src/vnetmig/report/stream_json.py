@@ -15,13 +15,14 @@ from vnetmig.report.json import Json, error_json, value_json
 from vnetmig.report.naming import names
 from vnetmig.report.ram import RamSummary, summarize
 from vnetmig.report.rings import ring_states, rings_json
-from vnetmig.report.sections import described_by, iterative_flags, virtio_sections
+from vnetmig.report.sections import described_by, frame_flags, iterative_flags, virtio_sections
 from vnetmig.stream.compression import Compression
 from vnetmig.stream.configuration import TargetPageBits, Uuid
 from vnetmig.stream.container import Wrapper
 from vnetmig.stream.events import Command, Configuration, Eof, Trailing, VmDescription
 from vnetmig.stream.iterative import IterativeData
 from vnetmig.stream.ram_words import Block
+from vnetmig.stream.tentative import Frame
 from vnetmig.stream.vmdescription import Style
 
 
@@ -79,6 +80,8 @@ def section_json(stream: Stream, section: Section, counted: Coverage, *, rings: 
         made["finding"] = error_json(section.finding)
     if isinstance(section.payload, IterativeData):
         made["flags"] = list(iterative_flags(section.payload))
+    elif isinstance(section.payload, Frame):
+        made["flags"] = list(frame_flags(section.payload))
     state = section.state
     if state is not None:
         made["device"] = device_name(section)
