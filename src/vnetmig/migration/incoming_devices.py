@@ -253,9 +253,10 @@ class IncomingDevices:
         payload = payloads[0] if len(payloads) == 1 else Raw(b"".join(p.encode() for p in payloads))
         start = self._clock()
         if entry is not None and entry.handlers is not None:
+            known = entry.opaque.device.state if isinstance(entry.opaque, NetMigration) else None
             returned = entry.handlers.load_state(LoadFile(payload, header.idstr), entry.opaque, header.version_id)
             self._check(entry, returned)
-            if isinstance(entry.opaque, NetMigration):
+            if isinstance(entry.opaque, NetMigration) and entry.opaque.device.state is not known:
                 self._net_loaded(entry.opaque)
         elif isinstance(payload, Frame):
             self._load_tentative(header, payload)
@@ -263,9 +264,9 @@ class IncomingDevices:
         if header.type == framing.SECTION_PART:
             self._add_to_start(header, spent)
             return
-        known = None if header.idstr == "ram" else payload.encode()
+        data = None if header.idstr == "ram" else payload.encode()
         early = header.type == framing.SECTION_START
-        self.sections.append(LoadedSection(header, spent, payload=known, early=early))
+        self.sections.append(LoadedSection(header, spent, payload=data, early=early))
 
     def _add_to_start(self, header: SectionHeader, spent: int) -> None:
         for loaded in self.sections:
