@@ -24,6 +24,7 @@ from vnetmig.vmstate import (
     Struct,
     Vmsd,
 )
+from vnetmig.vmstate.table import parts
 
 CELL = Vmsd("cell", 1, (Field("k", UINT8), Field("v", UINT16, Ref("k"))))
 DEEP = Vmsd("demo/a/deep", 1, (Field("z", UINT8),))
@@ -193,6 +194,40 @@ def test_an_inner_array_is_resized_by_its_own_count(record: Record, engine: str)
     record.resize("cell", 1)
     again = Program(DEMO).load(record.save(engine=engine), engine=engine).record
     assert (again["n"], again.count("cell"), again["cell[0].v"]) == (1, 1, (7,))
+
+
+def test_an_array_whose_number_follows_from_others_is_resized_to_that_number(engine: str) -> None:
+    program = Program(Vmsd("sum", 1, (Field("n", UINT8), Field("more", UINT16, (Ref("n") - 1) * (Ref("n") != 0)))))
+    record = program.new_record()
+    record["n"] = 4
+    for wrong in (0, 2, 4):
+        with pytest.raises(FieldError, match="which is 3"):
+            record.resize("more", wrong)
+    record.resize("more", 3)
+    record["more"] = (1, 2, 3)
+    assert record.save(engine=engine) == bytes.fromhex("04 0001 0002 0003")
+
+
+@pytest.mark.parametrize("path", ["n", "mac", "cell[0].v", "cell[0].v[0]", "cell[1].v", "regs", "maybe.m", "a.deep.z"])
+def test_a_place_is_where_the_value_is(record: Record, path: str) -> None:
+    before = bytes(record.data)
+    at, length = record.place(path)
+    parts_of = {part: found.place(path.rpartition(".")[2]) for part, found in parts(record).items()}
+    if path in ("n", "mac", "regs"):
+        assert parts_of[""] == (at, length)
+    value = record[path]
+    record.data[at : at + length] = bytes(0xFF - byte for byte in before[at : at + length])
+    assert (record[path] == value) is (length == 0)
+    record.data[at : at + length] = before[at : at + length]
+    assert bytes(record.data) == before
+
+
+def test_a_place_is_asked_of_values_only(record: Record) -> None:
+    for path in ("nothing", "cell", "cell[0].v[1]", "regs.low", "list"):
+        with pytest.raises(FieldError):
+            record.place(path)
+    own = parts(record)[""]
+    assert own.place("cell") is None and own.place("nothing") is None
 
 
 def test_a_list_or_a_fixed_array_is_not_resized(record: Record) -> None:

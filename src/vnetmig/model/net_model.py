@@ -53,7 +53,8 @@ class NetModel:
         self.values = values
         self.ram = ram
         self.wire: Wire = SilentWire() if wire is None else wire
-        self.wire.attach(self.receive)
+        if not paused:
+            self.wire.attach(self.receive)
         self.interrupt: Callable[[int], None] = _no_interrupt
         """Called with the MSI-X vector of each interrupt (0xffff: the device has none for it)."""
         self.fault: str | None = None
@@ -313,9 +314,13 @@ class NetModel:
             self.paused = True
 
     def resume(self) -> None:
-        """Serve again, beginning with what is in the rings (qemu: virtio_bus_start_ioeventfd kicks every queue)."""
+        """Take the wire, and serve again, beginning with what is in the rings.
+
+        qemu: virtio_bus_start_ioeventfd kicks every queue.
+        """
         with self._lock:
             self.paused = False
+            self.wire.attach(self.receive)
             for index in range(len(self.values.queues)):
                 self._serve(index)
 

@@ -24,6 +24,7 @@ from vnetmig.virtio.core import QUEUE_MAX
 from vnetmig.virtio.net import VM_VERSION
 from vnetmig.virtio.section import program
 from vnetmig.vmstate import Record
+from vnetmig.vmstate.table import parts
 
 SHAPES_MAX = 64
 """Shapes whose places are kept; a guest can make any number of them."""
@@ -118,6 +119,7 @@ _VQ: dict[tuple[bool, bool], tuple[str, _Row]] = {
 }
 
 _FIRST_FIELDS = {"vq": "num", "virtqueues.vq": "avail", "ringsize.vq": "num_default", f"{_STATE}.vqs": "num"}
+_OWN_STRUCTS = ("mac_table", "mac_table_overflow")
 _WRAPS = struct.pack("=HBHBI", 0, 1, 0, 1, 0)  # of a queue that is not there: a reset sets the wrap counters of all
 
 
@@ -163,19 +165,37 @@ def _place(record: Record, path: str) -> tuple[int, int] | None:
         return None
 
 
+class _Places:
+    """Where values stand in a record: by parts first, since a path costs a walk from the top."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._parts = parts(record)
+
+    def of(self, path: str) -> tuple[int, int] | None:
+        name, _, field = path.rpartition(".")
+        part = self._parts.get(name)
+        if part is not None:
+            return part.place(field)
+        if path.partition(".")[0] in _OWN_STRUCTS or name.startswith(_STATE):
+            return _place(self._record, path)
+        return None
+
+
 class _Shape:
     """A record of one shape, and where the values go in it."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.values = []
+        places = _Places(record)
         for path, form, value in _VALUES:
-            place = _place(record, path)
+            place = places.of(path)
             if place is not None:
                 self.values.append((struct.Struct(form.format(place[1])).pack_into, place[0], value))
         self.arrays = []
         for path, form, many in _ARRAYS:
-            place = _place(record, path)
+            place = places.of(path)
             if place is not None:
                 count = place[1] // struct.calcsize(f"={form}")
                 self.arrays.append((struct.Struct(f"={count}{form}").pack_into, place[0], many))
@@ -239,7 +259,10 @@ class Saver:
                 self._shapes.clear()
             shape = self._shapes[key] = self._shape(values, key)
         queues = values.queues
-        return shape.fill(values, queues if self._held is None else [*self._held, queues[-1]])
+        if self._held is None:
+            return shape.fill(values, queues)
+        held = self._held[: len(queues) - 1]
+        return shape.fill(values, [*held, *queues[len(held) :]])
 
     def _key(self, values: NetValues) -> _Key:
         present = tuple(bool(is_needed(values)) for is_needed in NEEDED.values())

@@ -39,6 +39,14 @@ class Part:
         data = self.record.data[spot.at : spot.at + spot.node.size]
         return int.from_bytes(data, sys.byteorder) if len(data) == spot.node.size else None
 
+    def place(self, name: str) -> tuple[int, int] | None:
+        """(offset, length) in ``Record.data`` of the value called ``name``, an array whole; None when there is none."""
+        spot = self._find(name)
+        if spot is None or spot.node.kind not in (Kind.LEAF, Kind.VLEAF):
+            return None
+        at, count = self.record.values_in(spot)
+        return at, count * spot.node.size
+
     def columns(self, name: str, limit: int) -> dict[str, tuple[int, ...]]:
         """Field -> its value in each of the first ``limit`` elements of the array of structs called ``name``.
 

@@ -50,6 +50,7 @@ def answered(turn: Turn) -> bool:
     """Take the answer of the command that is on its way, if it is there."""
     state = turn.state
     used = turn.driver(layout.CONTROL).used()
+    turn.served(used is not None, "a command waits")
     if used is None:
         return False
     state.asked = 0

@@ -51,6 +51,7 @@ STATE = (
     ("asked", "B"),  # a command is on its way
     ("expected", "B"),  # its acknowledgement
     ("unkicked", "Q"),  # places of queues with buffers that the device was not told of
+    ("waited", "I"),  # looks at the device in a row in which it had done nothing
     ("inflight", "I"),  # packets sent that have to come back
     ("mac", "6s"),
     ("promisc", "B"),
@@ -103,6 +104,7 @@ class GuestState:
     asked: int
     expected: int
     unkicked: int
+    waited: int
     inflight: int
     mac: bytes
     promisc: int

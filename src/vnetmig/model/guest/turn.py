@@ -10,6 +10,7 @@ from typing import Protocol
 
 from vnetmig.model import properties as p
 from vnetmig.model.guest import layout
+from vnetmig.model.guest.failure import GuestFailure
 from vnetmig.model.guest.filters import GuestFilters
 from vnetmig.model.guest.layout import GuestState
 from vnetmig.model.guest.packed_driver import PackedDriver
@@ -17,6 +18,10 @@ from vnetmig.model.guest.split_driver import SplitDriver
 from vnetmig.model.guest_ram import GuestRam
 
 Driver = SplitDriver | PackedDriver
+
+PATIENCE = 10_000
+"""Times that a guest looks at a device that does nothing before it says so: far more than a pause of any migration, in
+which a guest stands, too."""
 
 
 class Device(Protocol):
@@ -59,6 +64,13 @@ class Turn:
     def flow(self, pair: int, flow: int) -> int:
         """Address of a flow's counters: packets sent, packets received, packets sent to be filtered."""
         return layout.FLOWS_AT + layout.FLOW_SIZE * (layout.FLOWS * pair + flow)
+
+    def served(self, something: bool, what: str) -> None:
+        """The device has done something of what it was asked for, or nothing yet."""
+        state = self.state
+        state.waited = 0 if something else state.waited + 1
+        if state.waited > PATIENCE:
+            raise GuestFailure(f"the device does nothing any more: {what} for {PATIENCE} steps")
 
     def kick(self, driver: Driver) -> None:
         """Tell the device of buffers, if it wants to be told."""
