@@ -19,30 +19,69 @@ from vnetmig.errors import EncodeError, EngineError, FieldError, MigrationError,
 
 if TYPE_CHECKING:
     from vnetmig.document.load import load as load
+    from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.sample import sample as sample
     from vnetmig.document.stream import Stream as Stream
     from vnetmig.engine import engines as engines
+    from vnetmig.migration.destination import Destination as Destination
+    from vnetmig.migration.handlers import QuietHandlers as QuietHandlers
+    from vnetmig.migration.handlers import SaveVMHandlers as SaveVMHandlers
+    from vnetmig.migration.machine import Machine as Machine
+    from vnetmig.migration.modes import MODES as MODES
+    from vnetmig.migration.options import Options as Options
+    from vnetmig.migration.registration import register_savevm_live as register_savevm_live
+    from vnetmig.migration.registration import register_vmstate as register_vmstate
+    from vnetmig.migration.registration import unregister_savevm as unregister_savevm
+    from vnetmig.migration.registration import unregister_vmstate as unregister_vmstate
+    from vnetmig.migration.registry import Registry as Registry
+    from vnetmig.migration.timeline import Timeline as Timeline
 
 #: name -> where it lives; loaded when first asked for, so that ``import vnetmig`` costs nothing
 _LAZY = {
+    "MODES": "vnetmig.migration.modes",
+    "Destination": "vnetmig.migration.destination",
+    "Machine": "vnetmig.migration.machine",
+    "Options": "vnetmig.migration.options",
+    "QuietHandlers": "vnetmig.migration.handlers",
+    "Registry": "vnetmig.migration.registry",
+    "SaveVMHandlers": "vnetmig.migration.handlers",
     "Stream": "vnetmig.document.stream",
+    "Timeline": "vnetmig.migration.timeline",
     "engines": "vnetmig.engine",
     "load": "vnetmig.document.load",
+    "migrate": "vnetmig.document.migrate",
+    "register_savevm_live": "vnetmig.migration.registration",
+    "register_vmstate": "vnetmig.migration.registration",
     "sample": "vnetmig.document.sample",
+    "unregister_savevm": "vnetmig.migration.registration",
+    "unregister_vmstate": "vnetmig.migration.registration",
 }
 
 __all__ = [
+    "MODES",
+    "Destination",
     "EncodeError",
     "EngineError",
     "FieldError",
+    "Machine",
     "MigrationError",
+    "Options",
+    "QuietHandlers",
+    "Registry",
+    "SaveVMHandlers",
     "Stream",
     "StreamError",
+    "Timeline",
     "VnetmigError",
     "engine",
     "engines",
     "load",
+    "migrate",
+    "register_savevm_live",
+    "register_vmstate",
     "sample",
+    "unregister_savevm",
+    "unregister_vmstate",
 ]
 
 

@@ -98,7 +98,13 @@ class EngineError(VnetmigError, ImportError):
 
 
 class MigrationError(VnetmigError):
-    """A migration that did not complete; the source still owns its devices."""
+    """A migration that did not complete.
+
+    ``outcome`` (a ``vnetmig.migration.run.MigrationOutcome``) says who owns the machine, when there was a migration at
+    all: ``vnetmig.migrate`` sets it. None: it never began.
+    """
+
+    outcome: Any = None
 
 
 class ChannelError(VnetmigError):

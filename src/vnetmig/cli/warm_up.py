@@ -12,7 +12,9 @@ import gc
 from vnetmig.document.load import load
 from vnetmig.document.sample import sample
 from vnetmig.migration.destination import Destination
+from vnetmig.migration.in_memory import InMemoryChannel
 from vnetmig.migration.machine import Machine
+from vnetmig.migration.run import drive
 from vnetmig.migration.source import Source
 
 
@@ -26,11 +28,7 @@ def warm_destination(engine: str | None) -> None:
 
 
 def warm_source(machine: Machine, mode: str, engine: str | None) -> None:
-    """Send ``machine`` to a destination in this process. How it ends is not looked at."""
-    source = Source(machine, mode, engine=engine)
-    destination = Destination(engine=engine)
-    while (data := source.next_bytes()) is not None:
-        destination.feed(data)
-    destination.close()
-    source.answer(destination.answer())
-    source.close()
+    """Send ``machine`` to a destination in this process. How it ends is not looked at. Devices that load themselves
+    stay out of it: here they would load into what they are about to send."""
+    source = Source(machine, mode, engine=engine, registered=False)
+    drive(source, InMemoryChannel(Destination(engine=engine, registered=False)))

@@ -149,6 +149,10 @@ class Section:
         """A live view of the device in this section, None when nothing describes it."""
         return self._stream.view(self)
 
+    def current(self, payload: Raw) -> Raw:
+        """``payload``, with what was changed in a record that the vmdescription made of it."""
+        return payload if self._described is None else Raw(self._described.save(engine=self._stream.engine))
+
     def encode_payload(self, payload: Payload) -> bytes:
         """The payload's bytes from values."""
         if isinstance(payload, Raw) and self.record is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import lzma
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from vnetmig.document.device import Device
@@ -31,6 +32,7 @@ from vnetmig.stream.events import (
 )
 from vnetmig.stream.guest_memory import GuestMemory
 from vnetmig.stream.libvirt import LibvirtImage
+from vnetmig.stream.payload import Raw
 from vnetmig.stream.vmdescription import Description
 
 _COMPRESS: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzip.compress}
@@ -200,6 +202,14 @@ class Stream:
                 yield data
             else:
                 package.append(data)
+
+    def current_events(self) -> Iterator[Event]:
+        """The events with everything that was changed in views of them: what a migration sends."""
+        for event in resized(self.events, self._sections_of):
+            if isinstance(event, SectionPayload) and isinstance(event.payload, Raw):
+                yield replace(event, payload=self._sections_of[id(event)].current(event.payload))
+            else:
+                yield event
 
     def _encode(self, event: Event) -> bytes:
         if isinstance(event, SectionPayload):

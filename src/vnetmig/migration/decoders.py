@@ -11,6 +11,7 @@ from collections.abc import Container
 from vnetmig.errors import StreamError
 from vnetmig.migration import delta_handlers, preheat_handlers, registration
 from vnetmig.migration.capabilities import DELTA, EARLY, USED_QUEUES
+from vnetmig.migration.handlers import HasDecoder
 from vnetmig.stream import framing
 from vnetmig.stream.commands import PostcopyAdvise
 from vnetmig.stream.configuration import TargetPageBits
@@ -96,10 +97,17 @@ class Decoders:
                 newest = delta_handlers.SECTION_VERSION
                 _check_version(header, header.version_id <= newest, newest)
             return FrameDecoder()
+        full = header.type == framing.SECTION_FULL
+        entry = None if full else registration.live().find(header.idstr, header.instance_id)
+        own: object = entry.handlers if entry is not None else None
+        if isinstance(own, HasDecoder):
+            return own.decoder(header)
         idstr = header.idstr
-        if header.type == framing.SECTION_FULL and EARLY in self.capabilities:
+        if full and EARLY in self.capabilities:
             idstr = idstr.removesuffix(EARLY_SUFFIX)
-        resolver = section.resolver(idstr, header.version_id) or registration.resolver(idstr, header.version_id)
+        resolver = section.resolver(idstr, header.version_id)
+        if resolver is None and full:
+            resolver = registration.resolver(idstr, header.version_id)
         return DeviceDecoder(resolver, self.engine) if resolver is not None else None
 
     def _is_frame(self, header: SectionHeader) -> bool:

@@ -49,7 +49,8 @@ _SECTIONS = {
 class Destination:
     """``feed`` what arrives, ``close`` when nothing more will, send what ``answer`` gives.
 
-    ``registry``: devices that load themselves, by idstr and instance, beside those registered globally. ``machine``:
+    ``registry``: devices that load themselves, by idstr and instance, beside those registered globally; ``registered``
+    False leaves these out: a process that is both ends must not load into what it sends. ``machine``:
     what is prepared, started or given up. ``capabilities``: those of this side, which the stream must then have; None
     takes the stream's. ``page_size``: the target's, if it is not x86's. ``clock`` gives monotonic nanoseconds.
     """
@@ -62,6 +63,7 @@ class Destination:
         machine: IncomingMachine | None = None,
         capabilities: Iterable[str] | None = None,
         page_size: int | None = None,
+        registered: bool = True,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.phase = Phase.SETUP
@@ -73,7 +75,7 @@ class Destination:
         self._machine = machine if machine is not None else AnyIncoming()
         self._local = None if capabilities is None else tuple(capabilities)
         self._decoders = Decoders(engine, page_size=page_size)
-        registries = [r for r in (registry, registration.live()) if r is not None]
+        registries = [r for r in (registry, registration.live() if registered else None) if r is not None]
         self._incoming = IncomingDevices(self._decoders, registries, self._machine, engine, clock)
         self._reader = StreamReader(self._incoming.decoder_for)
         self._orders = OrderReader()

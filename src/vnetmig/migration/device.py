@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from vnetmig.errors import MigrationError
 from vnetmig.stream.payload import SectionHeader
 from vnetmig.virtio.rings import RingState
+from vnetmig.virtio.section import describes
 from vnetmig.vmstate.record import Record
 
 
@@ -21,6 +22,11 @@ class DescribedBy(str, enum.Enum):
     REGISTERED = "registered"  #: a description that was registered
     VMDESC = "vmdescription"  #: the stream's own
     NOTHING = "nothing"  #: bytes, kept as they came
+
+    @classmethod
+    def of(cls, record: Record) -> DescribedBy:
+        """Of values that a decoder made; those that a vmdescription explains come later."""
+        return cls.VIRTIO if describes(record) else cls.REGISTERED
 
 
 @dataclass(slots=True)

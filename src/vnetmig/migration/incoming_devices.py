@@ -49,6 +49,8 @@ _UNKNOWN = (
     "saved VM setup, including any hotplugged devices"
 )
 
+_VIRTIO_SUFFIXES = (IDSTR_SUFFIX, delta_handlers.IDSTR_SUFFIX)
+
 _NEEDS: Final = {IDSTR_SUFFIX: VIRTIO_ITERATIVE, EARLY_SUFFIX: EARLY}
 """Suffix of a section -> the capability without which nobody expects it."""
 
@@ -169,7 +171,7 @@ class IncomingDevices:
             self._load_staged(header, payloads, spent)
 
     def _load_early(self, header: SectionHeader, payload: Payload, spent: int) -> None:
-        loaded = LoadedSection(header, spent, payload=payload.encode(), early=True)
+        loaded = LoadedSection(header, spent, payload=payload.encode(), early=True, described_by=DescribedBy.VIRTIO)
         start = self._clock()
         if isinstance(payload, DeviceState):
             key = header.idstr.removesuffix(EARLY_SUFFIX), header.instance_id
@@ -234,9 +236,8 @@ class IncomingDevices:
     def _load_final(self, device: Device, loaded: LoadedSection, record: Record) -> None:
         device.state = record
         start = self._clock()
-        own = record.program.vmsd is registration.described(device.idstr)
-        device.described_by = DescribedBy.REGISTERED if own else DescribedBy.VIRTIO
-        if not own:
+        device.described_by = DescribedBy.of(record)
+        if device.described_by is DescribedBy.VIRTIO:
             memory = self.guest_memory()
             loaded.rings, device.rings = ring_verdict(
                 record, memory, device.idstr, engine=self._engine, strict=self.strict
@@ -266,7 +267,13 @@ class IncomingDevices:
             return
         data = None if header.idstr == "ram" else payload.encode()
         early = header.type == framing.SECTION_START
-        self.sections.append(LoadedSection(header, spent, payload=data, early=early))
+        by = self._explained(entry, header)
+        self.sections.append(LoadedSection(header, spent, payload=data, early=early, described_by=by))
+
+    def _explained(self, entry: SaveStateEntry | None, header: SectionHeader) -> DescribedBy:
+        if entry is not None and not isinstance(entry.opaque, NetMigration):
+            return DescribedBy.REGISTERED
+        return DescribedBy.VIRTIO if header.idstr.endswith(_VIRTIO_SUFFIXES) else DescribedBy.NOTHING
 
     def _add_to_start(self, header: SectionHeader, spent: int) -> None:
         for loaded in self.sections:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vnetmig.errors import StreamError
-from vnetmig.migration import delta_handlers
 from vnetmig.migration.decoders import EARLY_SUFFIX
 from vnetmig.migration.described import described_sections, program_of
 from vnetmig.migration.device import DescribedBy, Device
@@ -20,14 +19,13 @@ from vnetmig.stream.vmdescription import Description
 from vnetmig.virtio.net import VM_VERSION
 from vnetmig.virtio.section import HEAD_BYTES, candidates, device_of
 
-_VIRTIO_SUFFIXES = (IDSTR_SUFFIX, EARLY_SUFFIX, delta_handlers.IDSTR_SUFFIX)
-
 Clock = Callable[[], int]
 
 
 @dataclass(slots=True)
 class LoadedSection:
-    """``device`` for FULL sections, else ``payload``: RAM's have neither. ``rings`` as in SectionResult."""
+    """``device`` for FULL sections, else ``payload`` and who explains it (``described_by``): RAM's have neither.
+    ``rings`` as in SectionResult."""
 
     header: SectionHeader
     load_ns: int
@@ -35,14 +33,16 @@ class LoadedSection:
     payload: bytes | None = None
     rings: tuple[str, ...] | None = None
     early: bool = False
+    described_by: DescribedBy = DescribedBy.NOTHING
 
     def saved(self, engine: str | None, clock: Clock) -> SectionResult:
         """What this side would send of it now."""
         header, device = self.header, self.device
         names = header.idstr, header.instance_id, header.section_id, header.version_id
         if device is None:
-            by = DescribedBy.VIRTIO if header.idstr.endswith(_VIRTIO_SUFFIXES) else DescribedBy.NOTHING
-            return SectionResult(*names, by.value, self.load_ns, 0, self.early, None, self.payload or b"")
+            return SectionResult(
+                *names, self.described_by.value, self.load_ns, 0, self.early, None, self.payload or b""
+            )
         start = clock()
         data = device.save(engine=engine)
         spent = clock() - start

@@ -258,7 +258,7 @@ class _Recorder:
         device = Device.of(header)
         payload = self._payloads[0]
         if isinstance(payload, DeviceState):
-            device.state, device.described_by = payload.record, DescribedBy.VIRTIO
+            device.state, device.described_by = payload.record, DescribedBy.of(payload.record)
         else:
             device.state = b"".join(part.encode() for part in self._payloads)
         self._machine.devices.append(device)

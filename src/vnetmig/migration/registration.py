@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from vnetmig.errors import MigrationError
 from vnetmig.migration.handlers import SaveVMHandlers
 from vnetmig.migration.registry import PRIORITY_DEFAULT, Registry, SaveStateEntry
+from vnetmig.stream.device_state import DeviceDecoder
 from vnetmig.virtio.section import device_of
 from vnetmig.vmstate.description import Vmsd
 from vnetmig.vmstate.program import Program
@@ -28,8 +29,11 @@ Resolver = Callable[..., "Resolved | int"]
 
 _lock = threading.RLock()
 _descriptions: dict[str, Vmsd] = {}
-_programs: dict[tuple[Vmsd, int], Program] = {}
+_programs: dict[tuple[str, int], Program] = {}
 _live = Registry()
+_announced: set[tuple[str, str]] = set()
+"""Entry points (name, value) that were called."""
+_discovering = False
 _discovered = False
 
 
@@ -50,7 +54,8 @@ def register_vmstate(description: Vmsd) -> None:
         raise MigrationError(f"'{name}' is described by vnetmig itself")
     with _lock:
         known = _descriptions.get(name)
-        if known is not None and known != description:
+        # Not !=: expressions inside build bigger ones when they are compared.
+        if known is not None and known is not description and repr(known) != repr(description):
             raise MigrationError(f"'{name}' is registered with another description")
         _descriptions[name] = description
 
@@ -58,8 +63,8 @@ def register_vmstate(description: Vmsd) -> None:
 def unregister_vmstate(name: str) -> None:
     """Take a description out again; nothing happens when there is none."""
     with _lock:
-        description = _descriptions.pop(name, None)
-        for key in [key for key in _programs if key[0] is description]:
+        _descriptions.pop(name, None)
+        for key in [key for key in _programs if key[0] == name]:
             del _programs[key]
 
 
@@ -91,9 +96,14 @@ def live() -> Registry:
 
 
 def described(idstr: str) -> Vmsd | None:
-    """The registered description of a section's device."""
+    """The registered description of a section's device; of several names that end ``idstr``, the longest."""
     discover()
-    return _descriptions.get(idstr) or _descriptions.get(idstr.rpartition("/")[2])
+    name = idstr
+    while name:
+        if name in _descriptions:
+            return _descriptions[name]
+        name = name.partition("/")[2]
+    return None
 
 
 def resolver(idstr: str, version: int) -> Resolver | None:
@@ -105,7 +115,17 @@ def resolver(idstr: str, version: int) -> Resolver | None:
     if vmsd is None:
         return None
     check_version(vmsd, idstr, version)
-    candidate = Candidate(_program(vmsd, version))
+    return _resolver(_program(vmsd, version))
+
+
+def decoder_of(description: Vmsd, version: int, *, engine: str | None = None) -> DeviceDecoder:
+    """A decoder for payloads that ``description`` describes: what ``decoder`` of handlers may return, so that every
+    value of their sections has a name, and where they end is known."""
+    return DeviceDecoder(_resolver(Program(description, version=version)), engine)
+
+
+def _resolver(program: Program) -> Resolver:
+    candidate = Candidate(program)
 
     def run(
         data: bytes | bytearray | memoryview, ends: Judge, *, final: bool, engine: str | None = None
@@ -117,23 +137,42 @@ def resolver(idstr: str, version: int) -> Resolver | None:
 
 def _program(vmsd: Vmsd, version: int) -> Program:
     with _lock:
-        program = _programs.get((vmsd, version))
+        program = _programs.get((vmsd.name, version))
         if program is None:
-            program = _programs[vmsd, version] = Program(vmsd, version=version)
+            program = _programs[vmsd.name, version] = Program(vmsd, version=version)
         return program
 
 
 def discover() -> None:
-    """Call the entry points, once in a process: later packages need a new one. MigrationError names one that fails."""
-    global _discovered
+    """Call the entry points, each once in a process: packages that are installed later need a new one.
+
+    MigrationError names one that fails, every time: what it registered before that is taken out again.
+    """
+    global _discovering, _discovered
     with _lock:
-        if _discovered:
+        if _discovered or _discovering:  # an entry point may itself read a stream
             return
+        _discovering = True
+        try:
+            for point in entry_points(group=GROUP):
+                if (point.name, point.value) not in _announced:
+                    _announce(point)
+                    _announced.add((point.name, point.value))
+        finally:
+            _discovering = False
         _discovered = True
-        for point in entry_points(group=GROUP):
-            try:
-                point.load()()
-            except Exception as error:
-                raise MigrationError(
-                    f"entry point '{point.name}' of {GROUP} ({point.value}) failed: {error}"
-                ) from error
+
+
+def _announce(point: EntryPoint) -> None:
+    descriptions, entries = dict(_descriptions), set(_live)
+    try:
+        point.load()()
+    except Exception as error:
+        for name in [name for name in _descriptions if name not in descriptions]:
+            unregister_vmstate(name)
+        for entry in [entry for entry in _live if entry not in entries]:
+            _live.remove(entry)
+        raise MigrationError(
+            f"entry point '{point.name}' of {GROUP} ({point.value}) failed: {error}\n"
+            "  repair or uninstall the package that brings it"
+        ) from error

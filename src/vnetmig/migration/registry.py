@@ -112,6 +112,12 @@ class Registry:
         self._entries = kept
         return removed
 
+    def remove(self, entry: SaveStateEntry) -> None:
+        """Take out this one entry; nothing happens when it is not here."""
+        kept = [e for e in self._entries if e is not entry]
+        self.generation += len(kept) != len(self._entries)
+        self._entries = kept
+
     def find(self, idstr: str, instance_id: int) -> SaveStateEntry | None:
         """The first entry of this name and instance (qemu: savevm.c:find_se)."""
         return next((e for e in self._entries if (e.idstr, e.instance_id) == (idstr, instance_id)), None)

@@ -47,7 +47,8 @@ _Step = tuple[bytes, "Turn | None"] | None
 class Source:
     """``next_bytes`` until it is None, then ``answer`` with what comes back; ``close`` when nothing more will.
 
-    ``registry`` holds devices beside the machine's own and those that were registered globally. ``outgoing`` is what is
+    ``registry`` holds devices beside the machine's own and those that were registered globally, which are left out when
+    ``registered`` is False. A device that the machine recorded goes as it was recorded. ``outgoing`` is what is
     stopped, resumed and let go. ``clock`` gives monotonic nanoseconds.
     """
 
@@ -60,6 +61,7 @@ class Source:
         engine: str | None = None,
         registry: Registry | None = None,
         outgoing: OutgoingMachine | None = None,
+        registered: bool = True,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.machine = machine
@@ -77,9 +79,10 @@ class Source:
         self._outgoing = outgoing if outgoing is not None else AnyOutgoing()
         self._registry = Registry()
         machine.enroll(self._registry, self.plan.staged, self.plan.early, self.plan.finals)
-        others = [r for r in (registry, registration.live()) if r is not None]
+        others = [r for r in (registry, registration.live() if registered else None) if r is not None]
         for entry in (entry for other in others for entry in other):
-            self._registry.adopt(entry)
+            if self._registry.find(entry.idstr, entry.instance_id) is None:  # else the machine has it, as recorded
+                self._registry.adopt(entry)
         self._plugged = Plugged(machine, others)
         self._writer = StreamWriter(footers=machine.footers)
         self._sections = SentSections()

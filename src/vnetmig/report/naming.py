@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from vnetmig.virtio import features
+from vnetmig.virtio.section import SECTIONS
 
 Names = tuple[str, ...]
 Namer = Callable[[str, int, int], Names]
@@ -94,7 +95,7 @@ def names(device: str, path: str, value: object) -> Names:
     >>> names("virtio-net", "status", 15)
     ('ACKNOWLEDGE', 'DRIVER', 'DRIVER_OK', 'FEATURES_OK')
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+    if device not in SECTIONS or not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         return ()
     key = _NUMBERS.sub("", path) if "[" in path or "#" in path else path
     namer = _OF_ALL.get(key) or (_OF_NET.get(key) if device == "virtio-net" else None)

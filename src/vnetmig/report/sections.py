@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
+from vnetmig.migration.device import DescribedBy
 from vnetmig.report.fields import is_opaque
 from vnetmig.stream.iterative import FLAG_NAMES, INIT_STATE, IterativeData
 from vnetmig.stream.payload import Raw
@@ -15,10 +16,12 @@ from vnetmig.stream.tentative import Frame
 
 
 def described_by(section: Section) -> str:
-    """Who explained the payload: virtio, ram, vmdesc; frame (of the state in it nothing is known without others);
-    opaque (a virtio device of which the vmdesc says nothing but its length), length (the vmdesc does not fit the
-    bytes), assumed, or nothing."""
-    if section.state is not None or isinstance(section.payload, IterativeData):
+    """Who explained the payload: virtio, registered (a description of another package), ram, vmdesc; frame (of the
+    state in it nothing is known without others); opaque (a virtio device of which the vmdesc says nothing but its
+    length), length (the vmdesc does not fit the bytes), assumed, or nothing."""
+    if section.state is not None:
+        return DescribedBy.of(section.state.record).value
+    if isinstance(section.payload, IterativeData):
         return "virtio"
     if isinstance(section.payload, Frame):
         return "frame"

@@ -50,6 +50,12 @@ def device_of(idstr: str) -> str | None:
     return name if name in SECTIONS and not _CCW_PATH.match(idstr) else None
 
 
+def describes(record: Record) -> bool:
+    """Were these values read by a description of this table?"""
+    vmsd = record.program.vmsd
+    return vmsd.name in SECTIONS and SECTIONS[vmsd.name][0] is vmsd
+
+
 @lru_cache(maxsize=512)
 def program(device: str, version: int, params: tuple[tuple[str, int], ...]) -> Program:
     """The compiled program of a device's section; kept, since guests of one kind share it."""
