@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from vnetmig.errors import MigrationError, StreamError
-from vnetmig.migration import delta_handlers, preheat_handlers, registration, trace
+from vnetmig.migration import delta_handlers, preheat_handlers, trace
 from vnetmig.migration.capabilities import EARLY, VIRTIO_ITERATIVE
 from vnetmig.migration.decoders import EARLY_SUFFIX, Decoders
 from vnetmig.migration.described import load_described as load_by
