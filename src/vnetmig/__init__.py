@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vnetmig.migration.machine import Machine as Machine
     from vnetmig.migration.modes import MODES as MODES
     from vnetmig.migration.options import Options as Options
+    from vnetmig.migration.registration import decoder_of as decoder_of
     from vnetmig.migration.registration import register_savevm_live as register_savevm_live
     from vnetmig.migration.registration import register_vmstate as register_vmstate
     from vnetmig.migration.registration import unregister_savevm as unregister_savevm
@@ -47,6 +48,7 @@ _LAZY = {
     "SaveVMHandlers": "vnetmig.migration.handlers",
     "Stream": "vnetmig.document.stream",
     "Timeline": "vnetmig.migration.timeline",
+    "decoder_of": "vnetmig.migration.registration",
     "engines": "vnetmig.engine",
     "load": "vnetmig.document.load",
     "migrate": "vnetmig.document.migrate",
@@ -73,6 +75,7 @@ __all__ = [
     "StreamError",
     "Timeline",
     "VnetmigError",
+    "decoder_of",
     "engine",
     "engines",
     "load",
