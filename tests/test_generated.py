@@ -31,8 +31,9 @@ def test_cffi_module_matches_the_header() -> None:
     assert run.returncode == 0, run.stderr
 
 
-def test_format_page_matches_the_descriptions() -> None:
-    script = ROOT / "tools" / "gen_format.py"
+@pytest.mark.parametrize("name", ["gen_format.py", "gen_protocol.py"])
+def test_page_matches_the_code(name: str) -> None:
+    script = ROOT / "tools" / name
     run = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
 
