@@ -19,9 +19,7 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize(
-    ("page", "examples"), [("README.md", 6), ("docs/tutorial.md", 20), ("docs/own-device.md", 40)]
-)
+@pytest.mark.parametrize(("page", "examples"), [("README.md", 6), ("docs/tutorial.md", 20), ("docs/own-device.md", 40)])
 def test_page(page: str, examples: int) -> None:
     result = doctest.testfile(str(ROOT / page), module_relative=False)
     assert result.attempted >= examples
