@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from explorer import WITH_HANDOVER, WITHOUT, Explorer, Report
+from explorer import Explorer, Report
+from ownership_laws import WITH_HANDOVER, WITHOUT
 from replayed_sides import Case
 
 COMPLETE = bool(os.environ.get("VNETMIG_COMPLETE"))

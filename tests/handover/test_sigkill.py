@@ -255,6 +255,47 @@ def _every_kill(killer: Killer) -> list[Kill]:
     return kills
 
 
+def _seen(source: str, destination: str, told: dict[str, dict[str, Any] | None], case: Case = CASES[0]) -> Seen:
+    """A run made up from journals "TIME WHAT, TIME WHAT"."""
+    journals = {
+        side: [(int(line.split()[0]), line.split()[1]) for line in text.split(", ") if line]
+        for side, text in (("source", source), ("destination", destination))
+    }
+    return Seen(Kill(case, "unix"), told, journals)
+
+
+RUNS = {"owner": "source", "runs": True}
+STOPPED = {"owner": "destination", "runs": False}
+NOTHING = {"owner": "source", "runs": False, "half": False, "same": False}
+HALF = NOTHING | {"half": True}
+DOUBT_THAT_RUNS = {"owner": "in-doubt", "runs": True, "half": False, "same": True}
+
+
+def test_what_is_called_doubled() -> None:
+    assert _seen("1 runs, 5 stopped, 9 runs", "7 runs", {}).doubled()
+    assert _seen("1 runs, 5 stopped, 9 runs", "7 runs, 10 killed", {}).doubled()
+    assert not _seen("1 runs, 5 stopped, 9 runs", "7 runs, 8 killed", {}).doubled()
+    assert not _seen("1 runs, 5 stopped, 9 released", "7 runs", {}).doubled()
+    assert _seen("1 runs", "7 runs", {}).doubled()
+
+
+def test_what_is_called_lost() -> None:
+    gone_with_start = "1 runs, 2 stopped, 3 gives, 4 killed"
+    assert _seen(gone_with_start, "", {"source": None, "destination": NOTHING}, CASES[1]).lost()
+    assert not _seen(gone_with_start, "", {"source": None, "destination": NOTHING}, CASES[0]).lost()  # stock's protocol
+    assert not _seen("1 runs, 4 killed", "", {"source": None, "destination": NOTHING}, CASES[1]).lost()
+    assert _seen("1 runs, 2 stopped", "3 killed", {"source": STOPPED, "destination": None}).lost()
+    assert not _seen("1 runs, 2 stopped", "3 runs, 4 killed", {"source": STOPPED, "destination": None}).lost()
+    assert not _seen("1 runs, 2 stopped, 5 runs", "3 killed", {"source": RUNS, "destination": None}).lost()
+
+
+def test_what_is_called_untruthful() -> None:
+    assert _seen("", "", {"source": RUNS, "destination": HALF}).untruthful()
+    assert _seen("", "", {"source": None, "destination": DOUBT_THAT_RUNS}).untruthful()
+    assert _seen("", "", {"source": NOTHING, "destination": None}).untruthful()
+    assert not _seen("", "", {"source": RUNS, "destination": NOTHING}).untruthful()
+
+
 def test_killed_at_every_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wanted = os.environ.get("VNETMIG_KILLS", "60")
     pool = Pool(2 * PAIRS + 3)
@@ -275,8 +316,9 @@ def test_killed_at_every_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with capsys.disabled():
         print(
             f"\nSIGKILL over sockets: {sum(counts.values())} processes killed in {len(died)} runs "
-            f"({counts['source killed']} sources, {counts['destination killed']} destinations) of {len(kills)} possible, "
-            f"{len(doubled)} doubled, {len(lost)} lost, {doubts} in doubt and resolved, {again} second migrations"
+            f"({counts['source killed']} sources, {counts['destination killed']} destinations) of {len(kills)} "
+            f"possible, {len(doubled)} doubled, {len(lost)} lost, {doubts} in doubt and resolved, "
+            f"{again} second migrations"
         )
     assert not doubled, doubled[0]
     assert not lost, lost[0]
