@@ -57,13 +57,15 @@ class Running:
 
     def told(self) -> dict[str, Any] | None:
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], WAIT)
-        assert ready, "a side hangs"
+        waiting = select.poll()
+        waiting.register(self._process.stdout, select.POLLIN)
+        assert waiting.poll(WAIT * 1000), "a side hangs"
         line = self._process.stdout.readline()
         if line:
             found: dict[str, Any] = json.loads(line)
             return found
-        assert self._process.wait(WAIT) == -signal.SIGKILL, "a side fell over"
+        self.end()
+        assert self._process.returncode == -signal.SIGKILL, "a side fell over"
         return None
 
     def ask(self, command: dict[str, Any]) -> dict[str, Any] | None:
@@ -82,14 +84,11 @@ class Pool:
 
     def __init__(self, size: int) -> None:
         self._idle: SimpleQueue[Running] = SimpleQueue()
-        self._all: list[Running] = []
         for _ in range(size):
             self.more()
 
     def more(self) -> None:
-        running = Running()
-        self._all.append(running)
-        self._idle.put(running)
+        self._idle.put(Running())
 
     def take(self) -> Running:
         return self._idle.get(timeout=WAIT)
@@ -98,8 +97,8 @@ class Pool:
         self._idle.put(running)
 
     def end(self) -> None:
-        for running in self._all:
-            running.end()
+        while not self._idle.empty():
+            self._idle.get().end()
 
 
 @dataclass(frozen=True)
