@@ -10,7 +10,9 @@ from between import STREAMS, machine_of, migrated, sent_by
 from vnetmig.errors import MigrationError
 from vnetmig.migration.destination import Destination
 from vnetmig.migration.handlers import FINISHED, MORE, LoadFile, QuietHandlers, SaveFile, SaveVMHandlers
+from vnetmig.migration.handover import NeedFull
 from vnetmig.migration.machine import Machine
+from vnetmig.migration.options import Options
 from vnetmig.migration.registry import Registry
 from vnetmig.migration.result import Result
 from vnetmig.migration.source import FINAL, OWNERS, TRANSITIONS, Source, State, Turn
@@ -149,6 +151,20 @@ def test_a_broken_answer_leaves_it_in_doubt() -> None:
     sent_by(source)
     source.answer(b"VNMR" + bytes(100))
     assert (source.state, source.owner) == (State.IN_DOUBT, "in-doubt")
+
+
+@pytest.mark.parametrize("handover", [False, True])
+def test_nonsense_in_doubt_is_no_refusal(handover: bool) -> None:
+    """It does not say that the destination does not run, so the source must not."""
+    source = Source(machine_of(FOLDER), options=Options(handover=handover))
+    destination = Destination()
+    destination.feed(sent_by(source))
+    source.answer(destination.answer())
+    sent_by(source)
+    assert source.state is (State.STARTING if handover else State.CONFIRM)
+    source.answer(NeedFull((("acme/anvil", 0),)).encode())
+    assert (source.state, source.owner) == (State.IN_DOUBT, "in-doubt")
+    assert "asks for 'acme/anvil', which is no device here" in str(source.error)
 
 
 def test_the_destinations_failure_comes_before_the_hand_over() -> None:

@@ -245,7 +245,7 @@ class Destination:
         new = [key for key in self._incoming.needed if key not in self._asked]
         if new and self._handover and self.phase in (Phase.SETUP, Phase.ITERATE):
             self._asked += new
-            self._answer += NeedFull(tuple(new)).encode()
+            self._answer += NeedFull(tuple(new), early=True).encode()
 
     # Behind the stream, with the hand-over.
 

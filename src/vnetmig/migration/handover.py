@@ -73,13 +73,17 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class NeedFull:
-    """Destination: of these devices (idstr, instance_id) I do not hold the state that you build on."""
+    """Destination: of these devices (idstr, instance_id) I do not hold the state that you build on.
+
+    ``early``: said while the stream still comes. It may cross VERIFY on its way, whose answer it must not be taken for.
+    """
 
     devices: tuple[tuple[str, int], ...]
+    early: bool = False
 
     def encode(self) -> bytes:
         listed = b"".join(counted(idstr, "idstr") + be(instance, 4, "instance_id") for idstr, instance in self.devices)
-        return _message(NeedFull, be(len(self.devices), 4, "number of devices") + listed)
+        return _message(NeedFull, bytes((self.early,)) + be(len(self.devices), 4, "number of devices") + listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +176,10 @@ def _decode(kind: type[Order] | type[Answer], body: Cursor) -> Order | Answer:
         idstr, instance_id = body.cstr("idstr"), body.number(4, "instance_id")
         return Resend(idstr, instance_id, body.take(body.end - body.position, "frame"))
     if kind is NeedFull:
-        count = body.number(4, "number of devices")
-        if count > DEVICES_MAX:
-            raise _bad(body, "names too many devices", count)
-        return NeedFull(tuple((body.cstr("idstr"), body.number(4, "instance_id")) for _ in range(count)))
+        early, count = body.number(1, "early"), body.number(4, "number of devices")
+        if early > 1 or count > DEVICES_MAX:
+            raise _bad(body, "names too many devices", f"{count}, early {early}")
+        return NeedFull(tuple((body.cstr("idstr"), body.number(4, "instance_id")) for _ in range(count)), bool(early))
     if kind is Started:
         return _started(body)
     return Start() if kind is Start else Discard()

@@ -389,12 +389,13 @@ class Source:
     def _need(self, asked: NeedFull) -> None:
         unknown = [idstr for idstr, instance_id in asked.devices if (idstr, instance_id) not in self.plan.finals]
         if unknown:
-            self._end(Turn.REFUSED, MigrationError(f"the destination asks for '{unknown[0]}', which is no device here"))
+            # No refusal: it does not say that the destination does not run.
+            self._end(Turn.LOST, MigrationError(f"the destination asks for '{unknown[0]}', which is no device here"))
             return
         for key in asked.devices:
             self.plan.finals[key].sent.forget()
-        if self.state is not State.VERIFY:
-            return  # the next frame is whole by itself
+        if asked.early or self.state is not State.VERIFY:
+            return  # the next frame is whole by itself, and for a last frame that was not the answer to VERIFY comes
         self._resend_rounds += 1
         if self._resend_rounds > RESEND_ROUNDS_MAX:
             self._end(Turn.REFUSED, MigrationError("the destination asks for the same states again and again"))
