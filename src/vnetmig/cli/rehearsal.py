@@ -1,0 +1,105 @@
+"""Migrations in memory before the ones that count, and what they sent, to warm a destination up with.
+
+A fresh Python process pays once for what it does first: modules, caches, programs, memory. In the modes that send a
+device early that would fall outside of the downtime, in stock mode inside of it: they would look faster than they are.
+So both sides have done everything once, in every mode, with devices of the same shape. Knows sources and destinations;
+knows no channel, and measures nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from vnetmig.cli.incoming_machine import Incoming
+from vnetmig.cli.outgoing import GuestKind, running
+from vnetmig.errors import VnetmigError
+from vnetmig.migration.destination import Destination
+from vnetmig.migration.machine import Machine
+from vnetmig.migration.options import Options
+from vnetmig.migration.source import Source
+from vnetmig.migration.source_states import FINAL
+
+RECORDED_MAX: Final = 16 << 20
+"""Bytes of recorded RAM and the like that a rehearsal takes along; more of them say nothing about devices."""
+
+SUFFIX: Final = ".rehearsal"
+
+
+def rehearse(
+    machine: Machine,
+    modes: Sequence[str],
+    folder: Path,
+    *,
+    options: Options,
+    guest: GuestKind | None,
+    engine: str | None,
+) -> None:
+    """Migrate in every mode, and leave in ``folder`` what the source sent. How it ends is not looked at."""
+    if sum(len(r.start) + sum(map(len, r.parts)) + len(r.end) for r in machine.recordings) > RECORDED_MAX:
+        machine = replace(machine, recordings=[], rounds=())
+    # at full speed, and with nothing to wait for
+    options = replace(options, bandwidth=None)
+    for number, mode in enumerate(modes):
+        with Incoming("null", guest=guest is not None) as there:
+            destination = Destination(engine=engine, machine=there.machine, page_size=machine.page_size)
+            if guest is None:
+                sent = _sent(Source(machine, mode, options=options, engine=engine), destination)
+            else:
+                with running(machine, guest, seed=1) as here:
+                    source = Source(here.machine, mode, options=options, engine=engine, outgoing=here)
+                    sent = _sent(source, destination)
+            there.go_on(destination, steps=1)
+        (folder / f"{number}{SUFFIX}").write_bytes(sent)
+    settle()
+
+
+def _sent(source: Source, destination: Destination) -> bytes:
+    """Everything that the source had to say until its migration was over."""
+    sent = bytearray()
+    with suppress(VnetmigError):
+        while source.state not in FINAL:
+            data = source.next_bytes()
+            if data is not None:
+                sent += data
+                destination.feed(data)
+            elif source.finished_sending:
+                destination.close()
+            answer = destination.answer()
+            if answer:
+                source.answer(answer)
+            elif data is None:
+                source.close()
+    return bytes(sent)
+
+
+def replay(folder: Path, kind: str, *, guest: bool, engine: str | None, page_size: int | None) -> None:
+    """Take what was rehearsed, with backends of ``kind``, as a destination."""
+    for file in sorted(folder.glob(f"*{SUFFIX}")):
+        with Incoming(kind, guest=guest) as there:
+            destination = Destination(engine=engine, machine=there.machine, page_size=page_size)
+            destination.feed(file.read_bytes())
+            destination.close()
+            there.go_on(destination, steps=1)
+    settle()
+
+
+def settle() -> None:
+    """What is left of a rehearsal must not be looked through while it counts."""
+    gc.collect()
+    gc.freeze()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No garbage is collected while this lasts: it would fall on whatever is measured just then."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
