@@ -14,8 +14,8 @@ from click.core import ParameterSource
 Values = Mapping[str, Any]
 
 SOURCES: Final = (
-    "stream", "mode", "runs", "channel", "trace", "everything", "memory", "bandwidth", "downtime_limit", "used_queues",
-    "switchover_ack", "handover", "map_commit_us", "seed",
+    "stream", "mode", "runs", "channel", "trace", "everything", "memory", "queue_pairs", "packed", "seed", "bandwidth",
+    "downtime_limit", "used_queues", "switchover_ack", "handover", "map_commit_us",
 )  # fmt: skip
 """Options of a source: a destination does what the stream says."""
 
