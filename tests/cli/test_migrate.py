@@ -35,7 +35,7 @@ MODES = ["stock", "iterative", "iterative-delta", "early", "preheat-all"]
 
 def test_acceptance_a_busy_guest_in_every_mode() -> None:
     """RFC thread: the gain must be virtio-net's, in bytes as well; times are in the report and asserted nowhere."""
-    made = run_json("migrate", "--queue-pairs", "4", "--guest", "busy", "--runs", "2", "--seed", "3")
+    made = run_json("migrate", "--queue-pairs", "4", "--guest", "busy", "--runs", "1", "--seed", "3")
     assert made["complete"] and made["schema"] == 1 and list(made["modes"]) == MODES
     sent = {mode: found["groups"]["virtio-net"]["bytes"]["mean"] for mode, found in made["modes"].items()}
     assert sent["iterative-delta"] <= sent["stock"] / 100
@@ -49,19 +49,25 @@ def test_acceptance_a_busy_guest_in_every_mode() -> None:
             assert backend["kind"] == "null"
             assert backend["commit"]["repeated"] == 0
             assert (backend["prepare"]["items"] > 0) == (mode not in ("stock", "preheat-all"))
-        assert found["devices"][NET]["downtime"]["n"] == 2
+        assert found["devices"][NET]["downtime"]["n"] == 1
         assert {"stop", "save", "verify", "start", "downtime"} == set(found["clock"])
-    assert made["modes"]["iterative-delta"]["frames"]["forms"] == {"DELTA": 2}
+    assert made["modes"]["iterative-delta"]["frames"]["forms"] == {"DELTA": 1}
     assert {row["mode"] for row in made["against"]} == set(MODES[1:])
     assert any("% of stock's" in line for line in made["words"]["iterative-delta"])
 
 
+def test_statistics_over_several_runs() -> None:
+    made = run_json("migrate", "--guest", "none", "--runs", "2", "--mode", "stock")
+    found = made["modes"]["stock"]
+    assert found["groups"]["all devices"]["load"]["n"] == 2
+    assert found["devices"][NET]["load"]["sigma"] >= 0
+    assert made["against"] == [] and made["words"] == {}
+
+
 def test_the_recorded_sample() -> None:
-    made = run_json("migrate", "--guest", "none", "--runs", "2")
+    made = run_json("migrate", "--guest", "none", "--runs", "1")
     assert made["complete"] and list(made["modes"]) == MODES
     for mode in made["modes"].values():
-        assert mode["groups"]["all devices"]["load"]["n"] == 2
-        assert mode["devices"][NET]["load"]["sigma"] >= 0
         assert all(run["here"] is None and run["there"]["guest"] is None for run in mode["runs"])
         assert mode["rings"] == ["consistent in every device that has some (6)"]
     assert made["modes"]["iterative"]["devices"][NET]["early_load"]["mean"] > 0
