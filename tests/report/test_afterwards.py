@@ -65,7 +65,14 @@ def test_a_value_of_another_kind_is_refused(path: tuple[str | int, ...], value: 
         read_afterwards(json.dumps(root).encode())
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["guest", "backends", "steps", "idstr"]), inner)))  # fmt: skip
+KEYS = st.sampled_from(["guest", "backends", "steps", "idstr"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+)
+
+
+@given(ANYTHING)
 def test_anything_is_read_or_refused(value: Any) -> None:
     try:
         found = read_afterwards(json.dumps(value).encode())

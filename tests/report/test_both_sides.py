@@ -9,7 +9,8 @@ from vnetmig.report.both_sides import backend_blocks, guest_blocks
 
 
 def test_guest() -> None:
-    shown = list(text.plain(guest_blocks({"early": [run("early", here=HERE, there=there()), run("early", here=HERE, there=there(lost=1))]})))  # fmt: skip
+    runs = [run("early", here=HERE, there=there()), run("early", here=HERE, there=there(lost=1))]
+    shown = list(text.plain(guest_blocks({"early": runs})))
     assert shown[-1].split() == ["early", "2", "300", "20", "100", "2.0", "1", "1"]
 
 

@@ -10,7 +10,8 @@ from vnetmig.report.measured import SUFFIXES, Measured, spent_by_device
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_sections_of_a_device_belong_together(suffix: str) -> None:
-    found = spent_by_device(line("any", section(NET + suffix, 50, early=True), section(NET + suffix, 3, save=2), section(NET, 7, save=5)))  # fmt: skip
+    sections = section(NET + suffix, 50, early=True), section(NET + suffix, 3, save=2), section(NET, 7, save=5)
+    found = spent_by_device(line("any", *sections))
     assert list(found) == [NET]
     assert (found[NET].save, found[NET].load, found[NET].downtime, found[NET].bytes) == (7, 10, 17, 200)
     assert (found[NET].early_load, found[NET].early_bytes) == (50, 100)
