@@ -46,3 +46,14 @@ def test_only_completed_runs_are_measured() -> None:
     )
     assert list(measured.modes) == ["stock"] and len(measured.runs["stock"]) == 1
     assert not Measured.of({"stock": [run("stock", state="failed")]}).modes
+
+
+def test_the_total_is_that_of_each_run() -> None:
+    """Devices of one run are not independent: a sum of variances would be another number."""
+    loads = [(1, 10), (3, 10), (2, 13)]
+    runs = [run("stock", section("a", a, save=0), section("b", b, save=0)) for a, b in loads]
+    assert Measured.of({"stock": runs}).samples("stock") == [11, 13, 15]
+
+
+def test_a_name_that_comes_twice_keeps_both_times() -> None:
+    assert spent_by_device(line("stock", section("slirp", 2), section("slirp", 3)))["slirp"].load == 5

@@ -62,7 +62,11 @@ def against_blocks(measured: Measured) -> Iterator[Block]:
     table.notes.append("difference of the means, Welch's t and p; p Holm allows for all the rows of this table")
     table.notes.append("p paired: random signs on the differences of runs that took turns")
     yield table
-    yield _words(measured)
+    facts = Facts("what that means")
+    for mode, said in words(measured).items():
+        facts.pairs += [(mode if not number else "", line) for number, line in enumerate(said)]
+    if facts.pairs:
+        yield facts
 
 
 def _row(row: Against) -> tuple[str, ...]:
@@ -78,13 +82,6 @@ def _signed(nanoseconds: float) -> str:
 
 def _p(value: float | None) -> str:
     return "-" if value is None else probability(value).removeprefix("p = ").removeprefix("p ")
-
-
-def _words(measured: Measured) -> Facts:
-    facts = Facts("what that means")
-    for mode, said in words(measured).items():
-        facts.pairs += [(mode if not number else "", line) for number, line in enumerate(said)]
-    return facts
 
 
 def words(measured: Measured) -> dict[str, list[str]]:
