@@ -1,17 +1,9 @@
 from __future__ import annotations
 
-import statistics
-
-import pytest
 from between import STREAMS, machine_of, migrated
 
 from vnetmig.migration.source import Source
-from vnetmig.migration.timeline import TOTAL, DeviceTimes, Statistics, Timeline, statistics_of
-
-
-def run(*load_us: int) -> Timeline:
-    devices = [DeviceTimes(name, 0, 1, 10, load) for name, load in zip("abc", load_us, strict=True)]
-    return Timeline("stock", "c", (*devices, DeviceTimes("a-iterative", 0, 1, 5, 1000, early=True)))
+from vnetmig.migration.timeline import Statistics
 
 
 def test_sample_statistics() -> None:
@@ -23,23 +15,6 @@ def test_sample_statistics() -> None:
 
 def test_one_sample_has_no_variance() -> None:
     assert Statistics.of([3]) == Statistics(1, 3, None, None, 3, 3, 3)
-
-
-def test_the_total_is_that_of_each_run() -> None:
-    runs = [run(1, 10, 100), run(3, 10, 80), run(2, 13, 99)]
-    found = statistics_of(runs, "load")
-    assert list(found) == ["a", "b", "c", TOTAL]
-    sums = [111, 93, 114]
-    assert found[TOTAL].mean == statistics.fmean(sums)
-    assert found[TOTAL].variance == pytest.approx(statistics.variance(sums))
-    assert statistics_of(runs, "save")[TOTAL].variance == 0
-    assert list(statistics_of(runs, "load", early=True)) == ["a-iterative", TOTAL]
-    assert statistics_of([], "load") == {}
-
-
-def test_a_name_that_comes_twice_keeps_both_times() -> None:
-    twice = Timeline("stock", "c", (DeviceTimes("slirp", 0, 1, 1, 2), DeviceTimes("slirp", 0, 1, 1, 3)))
-    assert [s.mean for s in statistics_of([twice], "load").values()] == [2, 3, 5]
 
 
 def test_of_a_migration() -> None:

@@ -1,6 +1,6 @@
 """A destination in a process of its own, started for one migration and always reaped.
 
-Knows processes and addresses; what travels between the two is the migration layer's.
+Knows processes, addresses, and what a destination prints; what travels between the two is the migration layer's.
 """
 
 from __future__ import annotations
@@ -10,56 +10,66 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from vnetmig.channel.opening import connect
 from vnetmig.errors import MigrationError
-from vnetmig.migration.machine import Machine
-from vnetmig.migration.run import MigrationOutcome, send_migration
-from vnetmig.stream.guest_memory import GuestMemory
+from vnetmig.report.afterwards import JSON_MAX, Afterwards, read_afterwards
 
 LISTENING = "listening on "
 """What a destination says on stderr when a source may connect; the address follows."""
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 """A destination that says nothing for so long will not say anything."""
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 30.0
+"""A guest has made its steps by then, or never will."""
 
 
-def migrate_once(
-    machine: Machine,
-    mode: str,
-    channel: str,
-    *,
-    memory: GuestMemory | None = None,
-    engine: str | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> MigrationOutcome:
-    """One migration of ``machine`` to a fresh process, over a socket of the kind ``channel``."""
-    with _destination(channel, engine) as address, connect(address) as connection:
-        return send_migration(connection, machine, mode, engine=engine, memory=memory, progress=progress)
+@dataclass(frozen=True, slots=True)
+class DestinationProcess:
+    """One that listens at ``address``. ``afterwards`` is what it then says became of the machine."""
+
+    address: str
+    _process: subprocess.Popen[str]
+    _said: Path
+
+    def afterwards(self) -> Afterwards:
+        """Waits for its end. MigrationError when there is none, or nothing that can be used was said."""
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise MigrationError(f"the destination process still goes on after {STOP_SECONDS:g} s") from None
+        with self._said.open("rb") as file:
+            return read_afterwards(file.read(JSON_MAX + 1))
 
 
 @contextmanager
-def _destination(channel: str, engine: str | None) -> Iterator[str]:
-    """The address of a destination that listens. It is gone when this ends, however it ends."""
-    with tempfile.TemporaryDirectory(prefix="vnetmig-") as folder:
-        where = f"unix:{Path(folder) / 'destination'}" if channel == "unix" else "tcp:127.0.0.1:0"
-        command = [sys.executable, "-m", "vnetmig", "migrate", "--incoming", where, "--warm-up"]
-        if engine is not None:
-            command += ["--engine", engine]
-        # subprocess, never fork: the source may have threads, and a destination must start from nothing.
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
+def destination_process(
+    channel: str, arguments: Sequence[str] = (), *, command: Sequence[str] = (sys.executable, "-m", "vnetmig")
+) -> Iterator[DestinationProcess]:
+    """A fresh one that listens on a socket of the kind ``channel``; it is gone when this ends, however it ends.
+
+    ``arguments`` are more of its command line, ``command`` is who understands them.
+    """
+    with tempfile.TemporaryDirectory(prefix="vnetmig-") as name:
+        folder = Path(name)
+        where = f"unix:{folder / 'destination'}" if channel == "unix" else "tcp:127.0.0.1:0"
+        # It prints to a file: there is nobody who reads a pipe while the migration is on. And subprocess, never fork:
+        # the source has threads, and a destination must start from nothing.
+        said = folder / "said"
+        with said.open("wb") as stdout:
+            process = subprocess.Popen(
+                [*command, "migrate", "--incoming", where, "--json", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         try:
-            yield _heard_address(process)
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass  # the source has its result; what the destination still does is of no use
+            yield DestinationProcess(_heard_address(process), process, said)
         finally:
             _reap(process)
 

@@ -8,16 +8,11 @@ Nanoseconds throughout, of the monotonic clock; checkpoints of both sides compar
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
-
-TOTAL: Final = "TOTAL"
-"""The name under which statistics give the sum over all devices of a run."""
+from typing import Final
 
 NOTE: Final = "times of vnetmig's own source and destination, not of QEMU"
-
-Side = Literal["save", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +60,6 @@ class Timeline:
     def early(self) -> tuple[DeviceTimes, ...]:
         return tuple(device for device in self.devices if device.early)
 
-    def total(self, side: Side) -> int:
-        """All devices, with the guest stopped."""
-        return sum(_time(device, side) for device in self.stopped)
-
     @property
     def downtime_ns(self) -> int | None:
         """From the guest's stop at the source to its start at the destination; None when one of them is missing."""
@@ -101,37 +92,3 @@ class Statistics:
             min(samples),
             max(samples),
         )
-
-
-def statistics_of(runs: Iterable[Timeline], side: Side, *, early: bool = False) -> dict[str, Statistics]:
-    """Per device and for TOTAL over all devices, nanoseconds; devices in the order of the first run.
-
-    TOTAL is the statistics of each run's sum, not a sum of statistics: devices of one run are not independent.
-    """
-    samples: dict[str, list[float]] = {}
-    totals: list[float] = []
-    for run in runs:
-        times = _by_name(run.early if early else run.stopped, side)
-        for name, nanoseconds in times.items():
-            samples.setdefault(name, []).append(nanoseconds)
-        totals.append(sum(times.values()))
-    found = {name: Statistics.of(values) for name, values in samples.items()}
-    if totals:
-        found[TOTAL] = Statistics.of(totals)
-    return found
-
-
-def _by_name(devices: Iterable[DeviceTimes], side: Side) -> Mapping[str, float]:
-    """A name that comes twice in one stream gets its number behind it."""
-    times: dict[str, float] = {}
-    for device in devices:
-        name, number = device.name, 1
-        while name in times:
-            number += 1
-            name = f"{device.name} ({number})"
-        times[name] = _time(device, side)
-    return times
-
-
-def _time(device: DeviceTimes, side: Side) -> int:
-    return device.save_ns if side == "save" else device.load_ns

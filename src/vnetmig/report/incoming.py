@@ -1,4 +1,4 @@
-"""What a destination has loaded, or why it refused.
+"""What a destination has loaded, or why it refused, and what became of the machine there.
 
 Knows a destination that has finished; runs none.
 """
@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from vnetmig.errors import StreamError
 from vnetmig.migration.destination import Destination
+from vnetmig.report.afterwards import Afterwards, afterwards_json
 from vnetmig.report.blocks import Block, Facts, Note, Table, columns
 from vnetmig.report.json import Json, error_json
 
 
-def incoming_blocks(destination: Destination) -> Iterator[Block]:
+def incoming_blocks(destination: Destination, afterwards: Afterwards) -> Iterator[Block]:
     result = destination.result
     if destination.error is not None:
         yield Facts(
@@ -31,10 +32,23 @@ def incoming_blocks(destination: Destination) -> Iterator[Block]:
         table.rows.append((str(len(section.data)), load, section.described_by, when, name))
         table.notes += section.rings or ()
     yield table
+    yield from _afterwards(afterwards)
     yield Note(f"{result.stream_bytes} bytes, engine: {result.engine}")
 
 
-def incoming_json(destination: Destination) -> dict[str, Json]:
+def _afterwards(found: Afterwards) -> Iterator[Block]:
+    facts = Facts("")
+    for backend in found.backends:
+        early, late = backend.prepare, backend.commit
+        work = f"{early.items} items early, {late.items} at switchover, {late.repeated} of them repeated"
+        facts.pairs.append((f"{backend.kind} backend of {backend.idstr}", work))
+    if found.guest is not None:
+        facts.pairs.append(("guest", found.guest.failure or f"went on for {found.guest.steps} steps"))
+    if facts.pairs:
+        yield facts
+
+
+def incoming_json(destination: Destination, afterwards: Afterwards) -> dict[str, Json]:
     error = destination.error
     result = destination.result
     return {
@@ -53,6 +67,7 @@ def incoming_json(destination: Destination) -> dict[str, Json]:
             }
             for section in (result.sections if result is not None else ())
         ],
+        **afterwards_json(afterwards),
         "error": None
         if error is None
         else error_json(error)

@@ -7,6 +7,7 @@ indices (always), the interrupt status, pending transmissions. Knows their names
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -48,6 +49,20 @@ def resync_spans(record: Record) -> tuple[Span, ...]:
             base = row.offset + index * row.stride
             spans += ((base + at, size) for name, at, size in row.columns if name in columns)
     return tuple(span for span in spans if span[1])
+
+
+_INDEX = re.compile(r"\[[0-9]+\]", re.ASCII)
+
+
+def always_changes(path: str) -> bool:
+    """Is the field of this path one of those values?
+
+    >>> always_changes("vq[3].last_avail_idx"), always_changes("vq[3].num"), always_changes("isr")
+    (True, False, True)
+    """
+    bare = _INDEX.sub("", path)
+    array, _, column = bare.rpartition(".")
+    return bare in ALWAYS_CHANGE or column in ALWAYS_CHANGE.get(array, ())
 
 
 def without(state: bytes, spans: Sequence[Span]) -> bytes:
