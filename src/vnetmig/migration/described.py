@@ -6,6 +6,7 @@ Knows vmdesc JSON and where PCI config space stands in it; knows no device by na
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from vnetmig.errors import StreamError, VnetmigError
 from vnetmig.stream.vmdescription import Description, DeviceDescription
@@ -14,6 +15,54 @@ from vnetmig.vmstate import Program, Record
 from vnetmig.vmstate.vmdesc import describe, wire_size
 
 _OVERLAYS = {"pci config": pci_config_registers}
+
+
+KEPT = 4
+"""Descriptions whose programs are kept: a destination is sent the same one early and at the end, or again and again."""
+
+
+class VmdescPrograms:
+    """What one vmdescription compiles to, device by device, made when first wanted."""
+
+    def __init__(self, description: Description) -> None:
+        try:
+            self._devices = {(d.name, d.instance_id, d.occurrence): d for d in description.devices}
+        except StreamError:
+            self._devices = {}
+        self._programs: dict[tuple[str, int, int], tuple[int, Program]] = {}
+
+    @staticmethod
+    def of(description: Description) -> VmdescPrograms:
+        """Those of ``description``, from an earlier time if its text was seen before."""
+        return _kept(description.text)
+
+    def find(self, sections: Sequence[tuple[str, int]]) -> list[DeviceDescription | None]:
+        """The description of each FULL section (idstr, instance_id), in stream order; None where there is none.
+
+        A name and instance may come several times (QEMU up to 7.2 registers two slirp stacks so): the n-th section has
+        the n-th description.
+        """
+        seen: dict[tuple[str, int], int] = {}
+        found = []
+        for key in sections:
+            occurrence = seen.get(key, 0)
+            seen[key] = occurrence + 1
+            found.append(self._devices.get((*key, occurrence)))
+        return found
+
+    def program(self, device: DeviceDescription, size: int) -> Program:
+        """The program of one of these devices. StreamError when it does not describe ``size`` bytes."""
+        key = device.name, device.instance_id, device.occurrence
+        described, program = self._programs.get(key, (-1, None))
+        if program is None or described != size:
+            program = program_of(device, size)
+            self._programs[key] = size, program
+        return program
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(text: bytes) -> VmdescPrograms:
+    return VmdescPrograms(Description(text))
 
 
 def program_of(device: DeviceDescription, size: int) -> Program:
@@ -36,9 +85,16 @@ def program_of(device: DeviceDescription, size: int) -> Program:
         raise StreamError(f"the vmdescription cannot be used: {error}", section=device.name, code="vmdesc") from error
 
 
-def load_described(device: DeviceDescription, data: bytes, *, engine: str | None = None) -> Record:
-    """The record of a section payload, by its own description. StreamError when they do not belong together."""
-    loaded = program_of(device, len(data)).load(data, engine=engine)
+def load_described(
+    device: DeviceDescription, data: bytes, *, programs: VmdescPrograms | None = None, engine: str | None = None
+) -> Record:
+    """The record of a section payload, by its own description. StreamError when they do not belong together.
+
+    ``programs``: those of the whole description, which keep what was compiled.
+    """
+    size = len(data)
+    program = programs.program(device, size) if programs is not None else program_of(device, size)
+    loaded = program.load(data, engine=engine)
     if loaded.error is not None:
         raise loaded.error.at(0, device.name)
     if loaded.size != len(data):
@@ -51,22 +107,3 @@ def load_described(device: DeviceDescription, data: bytes, *, engine: str | None
             code="vmdesc",
         )
     return loaded.record
-
-
-def described_sections(description: Description, sections: Sequence[tuple[str, int]]) -> list[DeviceDescription | None]:
-    """The description of each FULL section (idstr, instance_id), in stream order; None where there is none.
-
-    A name and instance may come several times (QEMU up to 7.2 registers two slirp stacks so): the n-th section has the
-    n-th description.
-    """
-    try:
-        devices = {(d.name, d.instance_id, d.occurrence): d for d in description.devices}
-    except StreamError:
-        return [None] * len(sections)
-    seen: dict[tuple[str, int], int] = {}
-    found = []
-    for key in sections:
-        occurrence = seen.get(key, 0)
-        seen[key] = occurrence + 1
-        found.append(devices.get((*key, occurrence)))
-    return found

@@ -16,10 +16,10 @@ from vnetmig.errors import MigrationError, StreamError
 from vnetmig.migration import delta_handlers, preheat_handlers, trace
 from vnetmig.migration.capabilities import EARLY, VIRTIO_ITERATIVE
 from vnetmig.migration.decoders import EARLY_SUFFIX, Decoders
-from vnetmig.migration.described import load_described as load_by
+from vnetmig.migration.described import VmdescPrograms, load_described
 from vnetmig.migration.device import DescribedBy, Device
 from vnetmig.migration.handlers import HasDecoder, LoadFile
-from vnetmig.migration.loaded import LoadedSection, load_described, preparation
+from vnetmig.migration.loaded import LoadedSection, load_rest, preparation
 from vnetmig.migration.machine_control import IncomingMachine
 from vnetmig.migration.net_handlers import NetHandlers, NetMigration
 from vnetmig.migration.registry import Registry, SaveStateEntry
@@ -83,7 +83,7 @@ class IncomingDevices:
         self._entries: dict[int, SaveStateEntry] = {}
         self._nets: set[Key] = set()
         self._held: dict[Key, HeldState] = {}
-        self._described: Description | None = None
+        self._described: VmdescPrograms | None = None
         self._ram = RamImage()
         self._memory: GuestMemory | None = None
 
@@ -289,7 +289,7 @@ class IncomingDevices:
 
     def _load_tentative(self, header: SectionHeader, frame: Frame) -> None:
         if header.idstr == preheat_handlers.DESCRIPTION:
-            self._described = Description(frame.data)
+            self._described = VmdescPrograms.of(Description(frame.data))
         elif header.idstr.endswith(preheat_handlers.SUFFIX):
             self._preheat(header, frame)
         elif header.idstr.endswith(delta_handlers.IDSTR_SUFFIX):
@@ -326,11 +326,10 @@ class IncomingDevices:
         if is_described(idstr):
             resolved(idstr, header.version_id, frame.data, self._engine)
         elif self._described is not None:
-            for described in self._described.devices:
-                if (described.name, described.instance_id) == (idstr, header.instance_id):
-                    with suppress(StreamError):  # the description may be wrong about this device
-                        load_by(described, frame.data, engine=self._engine)
-                    return
+            (described,) = self._described.find([(idstr, header.instance_id)])
+            if described is not None:
+                with suppress(StreamError):  # the description may be wrong about this device
+                    load_described(described, frame.data, programs=self._described, engine=self._engine)
 
     def _check(self, entry: SaveStateEntry, returned: int) -> None:
         if returned < 0:
@@ -367,7 +366,7 @@ class IncomingDevices:
         if self.needed:
             raise StreamError(f"'{self.needed[0][0]}' came as a delta from a state that is not here", code=WRONG_BASE)
         if description is not None:
-            load_described(self.sections, description, self._engine, self._clock)
+            load_rest(self.sections, description, self._engine, self._clock)
         self._machine.loaded(self.devices, self.guest_memory())
 
     def saved(self) -> tuple[SectionResult, ...]:

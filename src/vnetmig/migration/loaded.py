@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vnetmig.errors import StreamError
 from vnetmig.migration.decoders import EARLY_SUFFIX
-from vnetmig.migration.described import described_sections, program_of
+from vnetmig.migration.described import VmdescPrograms
 from vnetmig.migration.device import DescribedBy, Device
 from vnetmig.migration.result import SectionResult
 from vnetmig.stream.iterative import FLAG_BYTES, IDSTR_SUFFIX
@@ -49,19 +49,18 @@ class LoadedSection:
         return SectionResult(*names, device.described_by.value, self.load_ns, spent, self.early, self.rings, data)
 
 
-def load_described(
-    sections: Sequence[LoadedSection], description: Description, engine: str | None, clock: Clock
-) -> None:
+def load_rest(sections: Sequence[LoadedSection], description: Description, engine: str | None, clock: Clock) -> None:
     """Load, now that the stream's own description is there, what nothing else described."""
     full = [section for section in sections if section.device is not None]
-    found = described_sections(description, [(s.header.idstr, s.header.instance_id) for s in full])
+    programs = VmdescPrograms.of(description)
+    found = programs.find([(s.header.idstr, s.header.instance_id) for s in full])
     for section, described in zip(full, found, strict=True):
         device = section.device
         if described is None or device is None or not isinstance(device.state, bytes):
             continue
         data = device.state
         try:
-            program = program_of(described, len(data))
+            program = programs.program(described, len(data))
         except StreamError:
             continue  # the description is wrong about this device: its bytes stay bytes
         start = clock()

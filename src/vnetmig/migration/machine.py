@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from vnetmig.errors import StreamError
 from vnetmig.migration.capabilities import MAPPED_RAM, VIRTIO_ITERATIVE, with_capabilities
 from vnetmig.migration.decoders import Decoders
-from vnetmig.migration.described import described_sections, load_described
+from vnetmig.migration.described import VmdescPrograms, load_described
 from vnetmig.migration.device import DescribedBy, Device
 from vnetmig.migration.handlers import SaveVMHandlers
 from vnetmig.migration.mapped_recording import is_mapped, unmapped
@@ -325,12 +325,13 @@ def _blocks(payloads: Sequence[Payload]) -> tuple[Block, ...]:
 
 
 def _describe(devices: Sequence[Device], description: Description, engine: str | None) -> None:
-    found = described_sections(description, [(device.idstr, device.instance_id) for device in devices])
+    programs = VmdescPrograms.of(description)
+    found = programs.find([(device.idstr, device.instance_id) for device in devices])
     for device, described in zip(devices, found, strict=True):
         if described is None or not isinstance(device.state, bytes):
             continue
         try:
-            device.state = load_described(described, device.state, engine=engine)
+            device.state = load_described(described, device.state, programs=programs, engine=engine)
             device.described_by = DescribedBy.VMDESC
         except StreamError:
             pass  # the description is wrong about this device: its bytes stay bytes

@@ -195,6 +195,11 @@ class Description:
             return error
         return None
 
+    @property
+    def text(self) -> bytes:
+        """The text as it came, as long as nobody has parsed it; else as ``encode`` gives it."""
+        return self._text if self._text is not None else self.encode()
+
     def encode(self) -> bytes:
         """The text: from values unless ``verbatim``."""
         if not self.verbatim:
