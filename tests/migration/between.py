@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import lzma
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from vnetmig.migration.destination import Destination
+from vnetmig.migration.destination import Destination, Phase
 from vnetmig.migration.machine import Machine
+from vnetmig.migration.result import AnswerReader, Result
 from vnetmig.migration.source import Source
 from vnetmig.migration.source_states import FINAL
 
@@ -25,11 +27,15 @@ def machine_of(folder: Path) -> Machine:
     return Machine.from_bytes(stream_of(folder))
 
 
-def sent_by(source: Source) -> bytes:
-    """Everything that the source has to say."""
-    parts = []
+def pour(source: Source, take: Callable[[bytes], object]) -> None:
+    """Everything that the source has to say, piece by piece."""
     while (data := source.next_bytes()) is not None:
-        parts.append(data)
+        take(data)
+
+
+def sent_by(source: Source) -> bytes:
+    parts: list[bytes] = []
+    pour(source, parts.append)
     return b"".join(parts)
 
 
@@ -50,3 +56,27 @@ def migrated(source: Source, destination: Destination | None = None, *, step: in
     destination.feed(sent_by(source))
     destination.close()
     return destination
+
+
+def received(data: bytes, destination: Destination | None = None) -> Destination:
+    """A destination that has got ``data`` and nothing behind it."""
+    destination = destination or Destination()
+    destination.feed(data)
+    destination.close()
+    return destination
+
+
+def refusal(data: bytes, destination: Destination | None = None) -> str:
+    """The error, after a look at everything that has to hold when there is one."""
+    destination = received(data, destination)
+    assert destination.phase is Phase.FAILED
+    reader = AnswerReader()
+    reader.feed(destination.answer())
+    reader.close()
+    replies = []
+    while (reply := reader.next_answer()) is not None:
+        replies.append(reply)
+    (answer,) = (reply for reply in replies if isinstance(reply, Result))
+    assert answer.error == str(destination.error)
+    assert answer.sections == ()
+    return str(destination.error)

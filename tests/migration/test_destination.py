@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from between import STREAMS, machine_of, sent_by
+from between import STREAMS, machine_of, received, refusal, sent_by
 
 from vnetmig.migration.destination import Destination, Phase
 from vnetmig.migration.destination_states import TRANSITIONS, Turn
-from vnetmig.migration.result import AnswerReader, Result
 from vnetmig.migration.source import Source
 
 FOLDER = STREAMS / "rfc-user-1q"
@@ -15,27 +14,6 @@ FOLDER = STREAMS / "rfc-user-1q"
 
 def stream(mode: str = "iterative") -> bytes:
     return sent_by(Source(machine_of(FOLDER), mode))
-
-
-def received(data: bytes, destination: Destination | None = None) -> Destination:
-    destination = destination or Destination()
-    destination.feed(data)
-    destination.close()
-    return destination
-
-
-def refusal(data: bytes, destination: Destination | None = None) -> str:
-    """The error, after a look at everything that has to hold when there is one."""
-    destination = received(data, destination)
-    assert destination.phase is Phase.FAILED
-    reader = AnswerReader()
-    reader.feed(destination.answer())
-    reader.close()
-    answer = reader.next_answer()
-    assert isinstance(answer, Result)
-    assert answer.error == str(destination.error)
-    assert answer.sections == ()
-    return str(destination.error)
 
 
 def test_the_table_has_no_dead_end() -> None:
