@@ -58,6 +58,26 @@ def migrated(source: Source, destination: Destination | None = None, *, step: in
     return destination
 
 
+def in_step(
+    source: Source, destination: Destination | None = None, between: Callable[[bytes], object] = len
+) -> Destination:
+    """The same piece by piece, each answered before the next; ``between`` sees every piece before it is sent."""
+    destination = destination or Destination(page_size=source.machine.page_size)
+    while source.state not in FINAL:
+        data = source.next_bytes()
+        if data is None:
+            destination.close()
+            source.answer(destination.answer())
+            source.close()
+            break
+        between(data)
+        destination.feed(data)
+        source.answer(destination.answer())
+    destination.feed(sent_by(source))
+    destination.close()
+    return destination
+
+
 def received(data: bytes, destination: Destination | None = None) -> Destination:
     """A destination that has got ``data`` and nothing behind it."""
     destination = destination or Destination()
