@@ -400,7 +400,7 @@ class Source:
         if self._resend_rounds > RESEND_ROUNDS_MAX:
             self._end(Turn.REFUSED, MigrationError("the destination asks for the same states again and again"))
             return
-        self._needed.extend(asked.devices)
+        self._needed.extend(dict.fromkeys(asked.devices))
         self._move(Turn.NEEDED)
 
     def _judge(self, result: Result) -> None:
