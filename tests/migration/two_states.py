@@ -64,6 +64,30 @@ def with_states(machine: Machine, early: Record, final: Record) -> Machine:
     return replace(machine, devices=[other if device is net else replace(device) for device in machine.devices])
 
 
+class Scripted(Device):
+    """A device whose state while the guest runs is what a test says at the moment, ``now``."""
+
+    now: Record
+    asked: int = 0
+
+    def state_at_setup(self) -> Record:
+        self.asked += 1
+        return self.now
+
+    def final_state(self) -> Record:
+        assert isinstance(self.state, Record)
+        return self.state
+
+
+def scripted(machine: Machine, kind: type[Scripted] = Scripted) -> tuple[Machine, Scripted]:
+    """``machine`` with a virtio-net of its own, which starts at the recorded state."""
+    net = net_of(machine)
+    assert isinstance(net.state, Record)
+    own = kind(net.idstr, net.instance_id, net.version_id, net.section_id, net.state.copy(), net.described_by)
+    own.now = net.state.copy()
+    return replace(machine, devices=[own if device is net else device for device in machine.devices]), own
+
+
 @dataclass
 class Watched(AnyIncoming):
     """Writes down what a destination does to its machine. ``has``: the devices that there are, None for any."""
