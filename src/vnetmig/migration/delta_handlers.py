@@ -28,6 +28,8 @@ class DeltaMigration:
     left: int = 0
     budget: int = 0
     snapshot: Snapshot | None = None
+    announced: bool = False
+    """There was something to send when it was last asked for how many bytes that is."""
 
     def due(self) -> Frame | None:
         """The frame for a change that should reach the destination before the guest stops; None when there is none, or
@@ -59,8 +61,10 @@ class DeltaHandlers(QuietHandlers):
         return 0
 
     def save_live_iterate(self, file: SaveFile, opaque: Any) -> int:
-        frame = opaque.due()
+        frame, announced = opaque.due(), opaque.announced
+        opaque.announced = False
         if frame is None:
+            opaque.left -= announced  # a change that is taken back each time must not make rounds without end
             file.put_buffer(Frame(NO_STATE).encode())
             return FINISHED
         payload = frame.encode()
@@ -77,6 +81,7 @@ class DeltaHandlers(QuietHandlers):
 
     def state_pending_estimate(self, opaque: Any) -> int:
         frame = opaque.due()
+        opaque.announced = frame is not None
         return len(frame.encode()) if frame is not None else 0
 
     def switchover_ack_needed(self, opaque: Any) -> bool:
