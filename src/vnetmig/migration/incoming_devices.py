@@ -14,7 +14,7 @@ from typing import Final
 
 from vnetmig.errors import MigrationError, StreamError
 from vnetmig.migration import delta_handlers, preheat_handlers, trace
-from vnetmig.migration.capabilities import EARLY, VIRTIO_ITERATIVE
+from vnetmig.migration.capabilities import DELTA, EARLY, PREHEAT, VIRTIO_ITERATIVE
 from vnetmig.migration.decoders import EARLY_SUFFIX, Decoders
 from vnetmig.migration.described import VmdescPrograms, load_described
 from vnetmig.migration.device import DescribedBy, Device
@@ -51,8 +51,18 @@ _UNKNOWN = (
 
 _VIRTIO_SUFFIXES = (IDSTR_SUFFIX, delta_handlers.IDSTR_SUFFIX)
 
-_NEEDS: Final = {IDSTR_SUFFIX: VIRTIO_ITERATIVE, EARLY_SUFFIX: EARLY}
+_NEEDS: Final = {
+    IDSTR_SUFFIX: VIRTIO_ITERATIVE,
+    EARLY_SUFFIX: EARLY,
+    delta_handlers.IDSTR_SUFFIX: DELTA,
+    preheat_handlers.SUFFIX: PREHEAT,
+    preheat_handlers.DESCRIPTION: PREHEAT,
+}
 """Suffix of a section -> the capability without which nobody expects it."""
+
+
+def _needed(idstr: str) -> str | None:
+    return next((needed for suffix, needed in _NEEDS.items() if idstr.endswith(suffix)), None)
 
 
 class IncomingDevices:
@@ -118,14 +128,26 @@ class IncomingDevices:
         if header.section_id in self._entries:
             return
         entry = self._registered(header)
-        if entry is None and header.idstr.endswith(IDSTR_SUFFIX):
-            entry = self._net_entry(header)
+        if entry is None:
+            self._check_expected(header)
+            entry = self._net_entry(header) if header.idstr.endswith(IDSTR_SUFFIX) else None
         if entry is None or entry.handlers is None:
             return
         if not entry.active:
             raise self._unknown(header)
         self._entries[header.section_id] = entry
         self._check(entry, entry.handlers.load_setup(entry.opaque))
+
+    def _check_expected(self, header: SectionHeader) -> None:
+        """A section of a device here, which the capabilities allow. RAM belongs to no device."""
+        if header.idstr in ("ram", preheat_handlers.DESCRIPTION):
+            known = True
+        else:
+            suffix = next((suffix for suffix in _NEEDS if header.idstr.endswith(suffix)), "")
+            known = self._machine.knows(header.idstr.removesuffix(suffix), header.instance_id)
+        needed = _needed(header.idstr)
+        if not known or (needed is not None and needed not in self._decoders.capabilities):
+            raise self._unknown(header)
 
     def _registered(self, header: SectionHeader) -> SaveStateEntry | None:
         for registry in self._registries:
@@ -138,8 +160,6 @@ class IncomingDevices:
         name = header.idstr.removesuffix(IDSTR_SUFFIX)
         if device_of(name) != "virtio-net":
             return None
-        if not self._machine.knows(name, header.instance_id):
-            raise self._unknown(header)
         device = Device(name, header.instance_id, 0, header.section_id)
         opaque = NetMigration(device, VIRTIO_ITERATIVE in self._decoders.capabilities, self._engine)
         return SaveStateEntry(
@@ -147,7 +167,7 @@ class IncomingDevices:
         )
 
     def _unknown(self, header: SectionHeader) -> StreamError:
-        needs = next((needed for suffix, needed in _NEEDS.items() if header.idstr.endswith(suffix)), None)
+        needs = _needed(header.idstr)
         return StreamError(
             _UNKNOWN.format(idstr=header.idstr, instance_id=header.instance_id),
             section=header.idstr,
@@ -298,7 +318,7 @@ class IncomingDevices:
     def _take_delta(self, header: SectionHeader, frame: Frame) -> None:
         idstr = header.idstr.removesuffix(delta_handlers.IDSTR_SUFFIX)
         key = idstr, header.instance_id
-        if device_of(idstr) != "virtio-net" or not self._machine.knows(*key):
+        if device_of(idstr) != "virtio-net":
             raise self._unknown(header)
         held = self._held.setdefault(key, HeldState())
         self._nets.add(key)
@@ -321,8 +341,6 @@ class IncomingDevices:
     def _preheat(self, header: SectionHeader, frame: Frame) -> None:
         """Load, and forget."""
         idstr = header.idstr.removesuffix(preheat_handlers.SUFFIX)
-        if not self._machine.knows(idstr, header.instance_id):
-            raise self._unknown(header)
         if is_described(idstr):
             resolved(idstr, header.version_id, frame.data, self._engine)
         elif self._described is not None:
