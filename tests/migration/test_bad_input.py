@@ -134,7 +134,7 @@ def test_a_flipped_bit_never_completes_with_another_device(form: str) -> None:
             assert guest.runs and "start" not in watched.did, f"flipped at {at:#x}"
         else:
             assert not guest.runs and source.error is not None
-    assert harmless <= 12  # VERIFY's digest: what it says is compared by the source
+    assert harmless <= 32  # VERIFY's digest: the source compares the one that comes back
 
 
 # Wrong order, and what was not asked for.
