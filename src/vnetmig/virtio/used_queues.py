@@ -2,8 +2,9 @@
 
 QEMU sends VIRTIO_QUEUE_MAX entries of every per-queue array (virtio/virtqueues, virtio/ringsize,
 virtio/packed_virtqueues, virtio_pci/modern_queue_state), though a device has a handful of queues: 45 KB of zeros in a
-virtio-net section. Here each array is sent as a number of entries, or as a bitmap of those that are not zero, and put
-back whole by the receiver: the state after it is the stock one, byte for byte. Knows arrays by place and size; knows no
+virtio-net section. Here each array is sent as a number of entries, or as a bitmap of those that are not as the last one
+(which no device of today uses: zero, but for the wrap counters of packed rings), and put back whole by the receiver:
+the state after it is the stock one, byte for byte. Knows arrays by place and size; knows no
 device. The layout, big-endian:
 
 =====  ==========================  ==============================================
@@ -15,9 +16,10 @@ bytes  field                       remark
 8 each offset u32, stride u16,     in the whole state, ascending, not overlapping
        elements u16
 n      the rest                    all that is in no array
-k each used u16 + that many        count: up to the last one that is not zero
-       elements, or a bitmap (LSB
-       first) + its elements
+k each unused element, used u16    count: up to the last one that is not as the unused
+       + that many elements, or a
+       bitmap (LSB first) + its
+       elements
 =====  ==========================  ==============================================
 """
 
@@ -72,7 +74,7 @@ def pack(state: bytes, arrays: Sequence[QueueArray], encoding: str) -> bytes:
     >>> array = QueueArray(offset=2, stride=4, elements=1000)
     >>> state = b"ab" + bytes(4) + b"used" + bytes(4 * 998) + b"cd"
     >>> len(state), len(pack(state, [array], "count")), len(pack(state, [array], "bitmap"))
-    (4004, 28, 147)
+    (4004, 32, 151)
     >>> unpack(pack(state, [array], "bitmap")) == state
     True
     """
@@ -91,14 +93,30 @@ def pack(state: bytes, arrays: Sequence[QueueArray], encoding: str) -> bytes:
 
 def _packed(content: bytes, array: QueueArray, encoding: str) -> bytes:
     stride = array.stride
-    used = -(-len(content.rstrip(b"\0")) // stride)
+    unused = content[-stride:] if content else bytes(stride)
+    used = _used(content, unused, array)
     if encoding == COUNT:
-        return _USED.pack(used) + content[: used * stride]
-    zero = bytes(stride)
+        return unused + _USED.pack(used) + content[: used * stride]
     elements = [content[i * stride : (i + 1) * stride] for i in range(used)]
-    bits = sum(1 << i for i, element in enumerate(elements) if element != zero)
+    bits = sum(1 << i for i, element in enumerate(elements) if element != unused)
     bitmap = bits.to_bytes((array.elements + 7) // 8, "little")
-    return bitmap + b"".join(element for element in elements if element != zero)
+    return unused + bitmap + b"".join(element for element in elements if element != unused)
+
+
+def _used(content: bytes, unused: bytes, array: QueueArray) -> int:
+    """Elements up to the last one that is not ``unused``, found by halves: a copy of the array costs less than a loop
+    over it."""
+    if not any(unused):
+        return -(-len(content.rstrip(b"\0")) // array.stride)
+    all_unused = unused * array.elements
+    first, end = 0, array.elements
+    while first < end:
+        middle = (first + end) // 2
+        if content[middle * array.stride :] == all_unused[middle * array.stride :]:
+            end = middle
+        else:
+            first = middle + 1
+    return first
 
 
 def unpack(packed: bytes) -> bytes:
@@ -131,15 +149,16 @@ def unpack(packed: bytes) -> bytes:
 
 def _unpacked(reader: _Reader, array: QueueArray, encoding: int) -> bytes:
     stride = array.stride
+    unused = reader.take(stride, "unused queue")
     if encoding == ENCODINGS[COUNT]:
-        (used,) = _USED.unpack(reader.take(_USED.size, "number of queues"))
+        used: int = _USED.unpack(reader.take(_USED.size, "number of queues"))[0]
         if used > array.elements:
             raise reader.fault("number of queues", f"at most {array.elements}", used)
-        return reader.take(used * stride, "queues").ljust(array.elements * stride, b"\0")
+        return reader.take(used * stride, "queues") + unused * (array.elements - used)
     bits = int.from_bytes(reader.take((array.elements + 7) // 8, "bitmap"), "little")
     if bits >> array.elements:
         raise reader.fault("bitmap", f"{array.elements} bits", f"{bits.bit_length()} bits")
-    content = bytearray(array.elements * stride)
+    content = bytearray(unused * array.elements)
     for index in range(bits.bit_length()):
         if bits >> index & 1:
             content[index * stride : (index + 1) * stride] = reader.take(stride, "queue")
