@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from between import STREAMS, machine_of, migrated
 
 from vnetmig.migration import trace
+from vnetmig.migration.destination import Destination
+from vnetmig.migration.modes import MODES
+from vnetmig.migration.source import Source
+from vnetmig.migration.timeline import TOTAL, statistics_of
 
 REAL = [
     "vmstate_downtime_checkpoint src-downtime-start",
@@ -52,3 +57,35 @@ def test_written_from_nanoseconds() -> None:
     assert str(trace.saved(trace.NON_ITERABLE, "timer", 0, 12_999)) == (
         "vmstate_downtime_save type=non-iterable idstr=timer instance_id=0 downtime=12"
     )
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_f22_both_sides_trace_every_device_in_microseconds(mode: str) -> None:
+    """As vmstate_downtime_save and _load do, for every device, so that a total over all can be made."""
+    machine = machine_of(STREAMS / "linux-multi-q72")
+    ticks = iter(range(0, 1 << 60, 2_500_000))
+    source = Source(machine, mode, clock=ticks.__next__)
+    destination = migrated(source, Destination(clock=ticks.__next__))
+    names = [(device.idstr, device.instance_id) for device in machine.devices]
+    for side, lines in (("save", source.trace), ("load", destination.trace)):
+        full = [line for line in lines if line.event == f"vmstate_downtime_{side}" and line["type"] == "non-iterable"]
+        assert [(line["idstr"], line["instance_id"]) for line in full if line["downtime"]] == names
+        again = list(trace.parse("\n".join(map(str, lines))))
+        assert again == list(lines)
+        assert {line["downtime"] for line in full if line["downtime"]} >= {2500}
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_f22_a_total_over_all_devices_of_several_runs(mode: str) -> None:
+    """n, mean and variance per device, and of the sum of each run: what other devices pay is not hidden."""
+    runs = []
+    for _ in range(3):
+        source = Source(machine_of(STREAMS / "linux-multi-q72"), mode)
+        migrated(source)
+        runs.append(source.timeline())
+    for side in ("save", "load"):
+        found = statistics_of(runs, side)  # type: ignore[arg-type]
+        assert {entry.n for entry in found.values()} == {3}
+        devices = [entry.mean for name, entry in found.items() if name != TOTAL]
+        assert found[TOTAL].mean == pytest.approx(sum(devices))
+        assert found[TOTAL].variance is not None and len(devices) > 20
