@@ -50,7 +50,7 @@ def test_every_turn_in_every_state(state: State, turn: Turn) -> None:
         assert (backend.state, len(backend.queues)) == (state, queues)
 
 
-def test_the_last_state_repeats_nothing() -> None:
+def test_f20_the_last_state_repeats_nothing() -> None:
     with NullBackend() as backend:
         backend.prepare(WORK)
         assert backend.ledger.items(Phase.PREPARE) == work_items(WORK.held())
@@ -59,7 +59,7 @@ def test_the_last_state_repeats_nothing() -> None:
         assert backend.ledger.totals(Phase.COMMIT).repeated == 0
 
 
-def test_only_what_changed_is_done_at_the_end() -> None:
+def test_f20_only_what_changed_is_done_at_the_end() -> None:
     with NullBackend() as backend:
         backend.prepare(WORK)
         backend.prepare(NetWork(queue_pairs=4, enabled_pairs=3, offloads=Offload.CSUM))

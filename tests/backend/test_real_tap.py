@@ -74,7 +74,7 @@ def test_prepare_sets_up_and_holds_back() -> None:
         assert descriptors() == 4
 
 
-def test_commit_repeats_no_ioctl() -> None:
+def test_f20_commit_repeats_no_ioctl() -> None:
     system = Watched()
     with TapBackend(system=system) as backend:
         backend.prepare(WORK)
@@ -111,7 +111,7 @@ def test_commit_without_an_early_state_does_all() -> None:
         ),
     ],
 )
-def test_commit_does_the_differences(changed: dict[str, int], ioctls: dict[str, int], attached: list[bool]) -> None:
+def test_f20_commit_does_the_differences(changed: dict[str, int], ioctls: dict[str, int], attached: list[bool]) -> None:
     last = NetWork(**{**{name: getattr(WORK, name) for name in WORK.__slots__}, **changed})
     system = Watched()
     with TapBackend(system=system) as backend:

@@ -72,7 +72,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_snapshot_is_torn(kind: str, often: None) -> None:
+def test_f13_no_snapshot_is_torn(kind: str, often: None) -> None:
     guest, device = made(kind, profile="hostile", seed=5)
     seen: set[str] = set()
     shapes: set[int] = set()
@@ -95,7 +95,7 @@ def test_no_snapshot_is_torn(kind: str, often: None) -> None:
     assert device.fault is None
 
 
-def test_a_device_that_is_saved_without_its_lock_is_seen_torn(often: None) -> None:
+def test_f13_a_device_that_is_saved_without_its_lock_is_seen_torn(often: None) -> None:
     guest, device = made("split", profile="hostile", seed=5)
 
     def unlocked() -> str | None:
