@@ -135,8 +135,8 @@ def used_queues_layout() -> str:
         (1, "number of arrays", f"at most {used_queues.ARRAYS_MAX}"),
         (f"{used_queues._ARRAY.size} each", "offset u32, stride u16, elements u16", "ascending, not overlapping"),
         ("n", "the rest", "all bytes of the state that are in no array"),
-        ("k each", "entries of an array", "count: a u16, then the entries up to the last that is not zero"),
-        ("", "", "bitmap: a bit for each entry, least significant first, then those that are not zero"),
+        ("k each", "entries of an array", "the unused one; count: a u16, then those up to the last other one"),
+        ("", "", "bitmap: a bit for each entry, least significant first, then the others"),
     ]
     return table("bytes | field | remark", rows)
 
