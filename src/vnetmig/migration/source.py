@@ -14,11 +14,9 @@ from collections import deque
 from collections.abc import Callable
 
 from vnetmig.errors import MigrationError, StreamError, VnetmigError
-from vnetmig.migration import registration, trace
-from vnetmig.migration.capabilities import HANDOVER, with_capabilities
+from vnetmig.migration import registration
+from vnetmig.migration.capabilities import HANDOVER
 from vnetmig.migration.comparison import Difference
-from vnetmig.migration.final_frame import FinalFrame
-from vnetmig.migration.handlers import SaveFile
 from vnetmig.migration.handover import ACK_PING, Discard, NeedFull, Resend, Start, Started, Verify
 from vnetmig.migration.machine import Machine
 from vnetmig.migration.machine_control import AnyOutgoing, OutgoingMachine
@@ -28,13 +26,12 @@ from vnetmig.migration.plugging import Plugged
 from vnetmig.migration.registry import Registry, SaveStateEntry
 from vnetmig.migration.result import NEED_DATA, AnswerReader, Reply, Result
 from vnetmig.migration.rounds import Rounds
+from vnetmig.migration.section_writer import SectionWriter
 from vnetmig.migration.sent import SentSections
 from vnetmig.migration.source_states import FINAL, GUEST_RUNS, HOLDING, OWNERS, TRANSITIONS, WAITING, State, Turn
 from vnetmig.migration.timeline import Phase, Timeline
-from vnetmig.stream import framing
-from vnetmig.stream.commands import Ping
+from vnetmig.migration.trace import TraceLine
 from vnetmig.stream.return_path import Shut, SwitchoverAck
-from vnetmig.stream.writer import StreamWriter
 
 RESEND_ROUNDS_MAX = 2
 """Times that a destination may ask for whole states behind the end: the second answer to the same question is a
@@ -71,7 +68,6 @@ class Source:
         self.error: VnetmigError | None = None
         self.result: Result | None = None
         self.differences: tuple[Difference, ...] = ()
-        self.trace: list[trace.TraceLine] = []
         self.plan = self.mode.plan(machine, options, engine)
         self.handover = HANDOVER in self.plan.capabilities
         self._engine = engine
@@ -84,8 +80,7 @@ class Source:
             if self._registry.find(entry.idstr, entry.instance_id) is None:  # else the machine has it, as recorded
                 self._registry.adopt(entry)
         self._plugged = Plugged(machine, others)
-        self._writer = StreamWriter(footers=machine.footers)
-        self._sections = SentSections()
+        self._writer = SectionWriter(machine, engine, clock)
         self._answers = AnswerReader()
         self._shut: int | None = None
         self._started: Started | None = None
@@ -120,7 +115,12 @@ class Source:
     @property
     def sent(self) -> SentSections:
         """Every section but RAM's, as it was written."""
-        return self._sections
+        return self._writer.sections
+
+    @property
+    def trace(self) -> list[TraceLine]:
+        """QEMU's trace lines of the save."""
+        return self._writer.trace
 
     @property
     def waiting(self) -> bool:
@@ -150,7 +150,7 @@ class Source:
                 return None
             data, turn = taken
             if self.state not in HOLDING:  # what comes then stands behind the stream
-                self._sections.count(data)
+                self.sent.count(data)
             if turn is not None:
                 self._move(turn)
             if data:
@@ -208,7 +208,7 @@ class Source:
         """The times of both sides, as far as they are known."""
         theirs = self.result.checkpoints if self.result is not None else ()
         started = self._started.checkpoints if self._started is not None else ()
-        return self._sections.timeline(
+        return self.sent.timeline(
             self.mode.name,
             self._engine,
             self.result,
@@ -220,34 +220,14 @@ class Source:
     # One step per state: bytes, and the turn that ends the state.
 
     def _open(self) -> _Step:
-        machine, writer = self.machine, self._writer
-        parts = [writer.header()]
-        capabilities = self.plan.capabilities
-        if machine.configuration is not None:
-            body = with_capabilities(machine.configuration, on=capabilities)
-            parts.append(writer.configuration(body.machine_type, body.subsections))
-        elif capabilities:
-            raise MigrationError(f"a machine without a configuration section cannot announce {', '.join(capabilities)}")
-        opened = any(command.number == framing.OPEN_RETURN_PATH for command in machine.prelude)
-        if self.options.switchover_ack and not opened:
-            parts.append(writer.command(framing.OPEN_RETURN_PATH))
-        parts += [writer.command(command.number, command.payload) for command in machine.prelude]
         self._queue.extend(e for e in self._registry if e.early or e.active)
-        return b"".join(parts), Turn.OPENED
+        return self._writer.opening(self.plan.capabilities, return_path=self.options.switchover_ack), Turn.OPENED
 
     def _set_up(self) -> _Step:
         if not self._queue:
             return b"", Turn.SET_UP
         entry = self._queue.popleft()
-        if entry.early:
-            return self._full(entry), None
-        assert entry.handlers is not None
-        payload, spent, _ = self._hook(entry, entry.handlers.save_setup)
-        writer = self._writer
-        start = writer.start(entry.section_id, entry.idstr, entry.instance_id, entry.version_id)
-        written = start + writer.payload(payload) + writer.footer()
-        self._sections.note(entry, payload, len(written), spent, early=True)
-        return written, None
+        return self._writer.full(entry) if entry.early else self._writer.start(entry), None
 
     def _iterate(self) -> _Step:
         entry = self._rounds.next_turn()
@@ -262,10 +242,7 @@ class Source:
         return b"", Turn.FLUSHED
 
     def _part(self, entry: SaveStateEntry) -> bytes:
-        assert entry.handlers is not None
-        payload, spent, returned = self._hook(entry, entry.handlers.save_live_iterate, self._rounds.room)
-        written = self._writer.part(entry.section_id) + self._writer.payload(payload) + self._writer.footer()
-        self._sections.note_part(entry, len(written), spent)
+        written, returned = self._writer.part(entry, self._rounds.room)
         self._rounds.wrote(entry, len(written), returned)
         return written
 
@@ -275,92 +252,46 @@ class Source:
         if self._pinged:
             return None
         self._pinged = True
-        return self._writer.command(framing.PING, Ping(ACK_PING)), None
+        return self._writer.ping(ACK_PING), None
 
     def _switch_over(self) -> _Step:
         self._pass("src-downtime-start")
         self._outgoing.stop()
         self._pass("src-vm-stopped")
         self._queue.extend(e for e in self._registry if e.active)
-        if self.machine.switchover_start:
-            return self._writer.command(framing.SWITCHOVER_START), Turn.STOPPED
-        return b"", Turn.STOPPED
+        return self._writer.switchover_start(), Turn.STOPPED
 
     def _complete_iterable(self) -> _Step:
-        if not self._queue:
-            self._pass("src-iterable-saved")
-            self._queue.extend(e for e in self._registry if not e.early)
-            return b"", Turn.ITERABLE_SAVED
-        entry = self._queue.popleft()
-        assert entry.handlers is not None
-        payload, spent, _ = self._hook(entry, entry.handlers.save_complete)
-        written = self._writer.end(entry.section_id) + self._writer.payload(payload) + self._writer.footer()
-        self._sections.note(entry, payload, len(written), spent)
-        self.trace.append(trace.saved(trace.ITERABLE, entry.idstr, entry.instance_id, spent))
-        return written, None
+        if self._queue:
+            return self._writer.end(self._queue.popleft()), None
+        self._pass("src-iterable-saved")
+        self._queue.extend(e for e in self._registry if not e.early)
+        return b"", Turn.ITERABLE_SAVED
 
     def _complete(self) -> _Step:
         if self._queue:
-            entry = self._queue.popleft()
-            if entry.vmsd is not None:
-                return self._full(entry), None
-            # QEMU's loop visits every handler, and traces those that write nothing here too.
-            self.trace.append(trace.saved(trace.NON_ITERABLE, entry.idstr, entry.instance_id, 0))
-            return b"", None
-        parts = [self._writer.eof()]
-        if self.machine.description is not None:
-            parts.append(self._writer.vmdescription(self.machine.description))
+            return self._writer.full(self._queue.popleft()), None
+        written = self._writer.ending()
         self._pass("src-non-iterable-saved")
         self._pass("src-downtime-end")
-        return b"".join(parts), Turn.WRITTEN if self.handover else Turn.HANDED_OVER
+        return written, Turn.WRITTEN if self.handover else Turn.HANDED_OVER
 
     def _ask(self) -> _Step:
-        return Verify(self._sections.digest()).encode(), Turn.ASKED
+        return Verify(self.sent.digest()).encode(), Turn.ASKED
 
     def _resend(self) -> _Step:
         if not self._needed:
             return b"", Turn.RESENT
         idstr, instance_id = key = self._needed.popleft()
         payload, state = self.plan.finals[key].save_whole()
-        self._sections.again(key, state, len(payload))
+        self.sent.again(key, state, len(payload))
         return Resend(idstr, instance_id, payload).encode(), None
 
     def _give(self) -> _Step:
         return Start().encode(), Turn.GIVEN
 
-    def _full(self, entry: SaveStateEntry) -> bytes:
-        vmsd = entry.vmsd
-        assert vmsd is not None
-        start = self._clock()
-        if isinstance(vmsd, FinalFrame):
-            payload, state = vmsd.save_frame()
-        else:
-            payload = state = vmsd.save(engine=self._engine)
-        spent = self._clock() - start
-        if not entry.early:
-            self.trace.append(trace.saved(trace.NON_ITERABLE, entry.idstr, entry.instance_id, spent))
-        header = self._writer.full(entry.section_id, entry.idstr, entry.instance_id, entry.version_id)
-        written = header + self._writer.payload(payload) + self._writer.footer()
-        self._sections.note(entry, state, len(written), spent, early=entry.early)
-        return written
-
-    def _hook(
-        self, entry: SaveStateEntry, hook: Callable[[SaveFile, object], int], room: int | None = None
-    ) -> tuple[bytes, int, int]:
-        """(payload, nanoseconds, returned)."""
-        file = SaveFile(room)
-        start = self._clock()
-        returned = hook(file, entry.opaque)
-        spent = self._clock() - start
-        if returned < 0:
-            raise MigrationError(
-                f"failed to save SaveStateEntry with id(name): {entry.section_id}({entry.idstr}): {returned}"
-            )
-        return file.contents(), spent, returned
-
     def _pass(self, checkpoint: str) -> None:
-        self._checkpoints.append((checkpoint, self._clock()))
-        self.trace.append(trace.checkpoint(checkpoint))
+        self._checkpoints.append((checkpoint, self._writer.checkpoint(checkpoint)))
 
     # What comes back.
 
@@ -408,7 +339,7 @@ class Source:
         if result.error is not None:
             self._end(Turn.REFUSED, MigrationError(f"the destination refused: {result.error}"))
         elif self.state in (State.CONFIRM, State.VERIFY):
-            self.differences = self._sections.compare(result)
+            self.differences = self.sent.compare(result)
             if self.differences:
                 what = "; ".join(map(str, self.differences[:3]))
                 self._end(Turn.DIFFERENT, MigrationError(f"the destination holds something else: {what}"))
