@@ -50,10 +50,11 @@ ORDERS = {
 }
 ANSWERS = {
     "NEED_FULL": (
-        NeedFull((("a", 1), ("bc", 2))),
+        NeedFull((("a", 1), ("bc", 2)), early=True),
         """
         56 4e 4d 48 11  magic, type
-        00 00 00 11     length
+        00 00 00 12     length
+        01              early
         00 00 00 02     devices
         01 61 00 00 00 01
         02 62 63 00 00 00 02
@@ -144,7 +145,7 @@ def head(number: int, length: int) -> bytes:
         (head(0, 0), "is of no known type"),
         (head(5, 0), "is of no known type"),
         (head(255, 0), "is of no known type"),
-        (head(17, 4) + bytes(4), "is not one of a source"),
+        (head(17, 5) + bytes(5), "is not one of a source"),
         (head(1, SMALL_MAX + 1), "is too long"),
         (head(3, 0xFFFFFFFF), "is too long"),
         (head(2, LENGTH_MAX + 1), "is too long"),
@@ -171,9 +172,11 @@ def json_of(text: bytes) -> bytes:
     [
         (head(1, 32) + bytes(32), "is not one of a destination"),
         (head(17, SMALL_MAX + 1), "is too long"),
-        (head(17, 4) + (DEVICES_MAX + 1).to_bytes(4, "big"), "names too many devices"),
-        (head(17, 4) + (1).to_bytes(4, "big"), "ends inside a value"),
-        (head(17, 5) + bytes(5), "has bytes behind its values"),
+        (head(17, 5) + b"\0" + (DEVICES_MAX + 1).to_bytes(4, "big"), "names too many devices"),
+        (head(17, 5) + b"\2" + bytes(4), "names too many devices"),
+        (head(17, 5) + b"\0" + (1).to_bytes(4, "big"), "ends inside a value"),
+        (head(17, 4) + bytes(4), "ends inside a value"),
+        (head(17, 6) + bytes(6), "has bytes behind its values"),
         (json_of(b""), "holds no usable JSON"),
         (json_of(b"[]"), "holds no usable JSON"),
         (json_of(b'{"checkpoints": 1, "trace": []}'), "holds no usable JSON"),

@@ -32,7 +32,9 @@ REAL = [
     "linux-user-macs-overflow-q111",
     "linux-user-packed-q72",
     "microvm-mmio-q72",
+    "rfc-chg-rss-on",
     "rfc-user-1q",
+    "rfc-user-1q-legacy",
 ]
 
 
