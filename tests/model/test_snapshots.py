@@ -117,38 +117,36 @@ class EmptyMemory:
         return None
 
 
-STEPS_BETWEEN = 8
-"""More steps between two snapshots could lead once around a small ring, and forward would look like back."""
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_indices_only_go_forward(kind: str) -> None:
-    guest, device = made(kind, profile="busy", seed=2)
+def test_indices_only_go_forward() -> None:
+    """Of split rings: those of a packed ring come round too soon to tell forward from back."""
+    guest, device = made("split", profile="busy", seed=2)
     with RunningGuest(guest) as running:
         running.wait_for(10)
-        began, before = running.steps, device.save()
+        before = device.save()
         moves = 0
         while moves < 300:
             running.wait_for(1)
             after = device.save()
-            ended = running.steps
-            if ended - began > STEPS_BETWEEN:
-                began, before = ended, after
-                continue
             for index in range(9):
-                num = after[f"vq[{index}].num"]
-                assert isinstance(num, int)
-                prefix, modulus = ("", 1 << 16) if kind == "split" else ("packed_virtqueues.", 2 * num)
-                path = f"{prefix}vq[{index}].last_avail_idx"
+                path = f"vq[{index}].last_avail_idx"
                 old, new = before[path], after[path]
                 assert isinstance(old, int) and isinstance(new, int)
-                if kind == "packed":
-                    wrap = f"{prefix}vq[{index}].last_avail_wrap_counter"
-                    old, new = old + num * (1 - before[wrap]), new + num * (1 - after[wrap])  # type: ignore[operator]
-                    assert after[f"{prefix}vq[{index}].inuse"] == 0
-                assert not back(new, old, modulus), f"{path} was {old} and is {new}"
+                assert not back(new, old, 1 << 16), f"{path} was {old} and is {new}"
                 moves += new != old
-            began, before = ended, after
+            before = after
+
+
+def test_a_packed_ring_holds_nothing_between_two_steps() -> None:
+    guest, device = made("packed", profile="busy", seed=2)
+    with RunningGuest(guest) as running:
+        for _ in range(100):
+            running.wait_for(1)
+            record = device.save()
+            for index in range(9):
+                state = f"packed_virtqueues.vq[{index}]"
+                num, last = record[f"vq[{index}].num"], record[f"{state}.last_avail_idx"]
+                assert isinstance(num, int) and isinstance(last, int)
+                assert record[f"{state}.inuse"] == 0 and last < max(num, 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
