@@ -14,7 +14,7 @@ from vnetmig.migration import destination as destination_module
 from vnetmig.migration import destination_states, source_states
 from vnetmig.migration.destination import Destination
 from vnetmig.migration.destination_states import Phase
-from vnetmig.migration.handover import Discard, NeedFull, Order, Start, Started
+from vnetmig.migration.handover import Discard, NeedFull, Order, Start, Started, Verify
 from vnetmig.migration.incoming_devices import IncomingDevices
 from vnetmig.migration.result import Result
 from vnetmig.migration.source import Source
@@ -40,7 +40,7 @@ def test_without_a_bug_nothing_is_found() -> None:
 
 
 class AcksBeforeLoad(Destination):
-    def _verify(self) -> None:
+    def _verify(self, order: Verify) -> None:
         self._turn(destination_states.Turn.ENDED)
         self._machine_answers()
         self._turn(destination_states.Turn.VERIFIED)
@@ -55,8 +55,8 @@ class AcksBeforeLoad(Destination):
 
 
 class StartsAtVerify(Destination):
-    def _verify(self) -> None:
-        super()._verify()
+    def _verify(self, order: Verify) -> None:
+        super()._verify(order)
         if self.phase is Phase.HELD:
             self._machine.start()
 

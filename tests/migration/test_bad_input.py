@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 import os
 import random
 import socket
@@ -176,11 +177,20 @@ def test_orders_that_make_no_sense_any_more_leave_the_doubt_open(order: Verify |
     """All is there and paused; a source that talks nonsense then may have given the machine away before."""
     watched = Watched()
     destination = Destination(machine=watched)
-    destination.feed(up_to_verify() + Verify(bytes(32)).encode())
+    stream = up_to_verify()
+    destination.feed(stream + Verify(sha256(stream).digest()).encode())
     assert destination.phase is Phase.HELD
     destination.feed(order.encode())
     destination.close()
     assert destination.phase is Phase.IN_DOUBT and "start" not in watched.did
+
+
+def test_a_stream_that_was_damaged_on_its_way_is_not_taken() -> None:
+    watched = Watched()
+    destination = Destination(machine=watched)
+    destination.feed(up_to_verify() + Verify(bytes(32)).encode())
+    assert destination.phase is Phase.FAILED and watched.untouched
+    assert "The stream was damaged on its way" in str(destination.error)
 
 
 def test_a_final_frame_that_brings_no_state() -> None:

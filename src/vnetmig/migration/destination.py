@@ -256,7 +256,7 @@ class Destination:
 
     def _heed(self, order: Order) -> None:
         if isinstance(order, Verify):
-            self._verify()
+            self._verify(order)
         elif isinstance(order, Resend):
             decoded = FrameDecoder().decode(
                 memoryview(order.frame), len(order.frame).__eq__, kind=framing.SECTION_FULL, offset=0, final=True
@@ -270,7 +270,15 @@ class Destination:
         else:
             raise StreamError(f"{Turn.GO.value} cannot come in phase '{self.phase.value}'", code="handover")
 
-    def _verify(self) -> None:
+    def _verify(self, order: Verify) -> None:
+        if order.digest != self._digest.digest():
+            raise StreamError(
+                "The stream was damaged on its way",
+                expected=f"SHA-256 {order.digest.hex()}",
+                got=self._digest.hexdigest(),
+                hint="nothing was loaded for good: the source goes on, try again",
+                code="damaged",
+            )
         if self.phase is not Phase.LOADED:
             self._turn(Turn.ENDED)
         if self._incoming.needed:
