@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 import os
 import random
 import socket
 import threading
 from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import sha256
 
 import pytest
 from between import STREAMS, in_step, machine_of, refusal, sent_by
