@@ -41,7 +41,6 @@ def test_without_a_bug_nothing_is_found() -> None:
 
 class AcksBeforeLoad(Destination):
     def _verify(self, order: Verify) -> None:
-        self._turn(destination_states.Turn.ENDED)
         self._machine_answers()
         self._turn(destination_states.Turn.VERIFIED)
 
@@ -93,7 +92,7 @@ class KeepsWhatItLoaded(Destination):
             return
         self._incoming.clean_up()
         self.result = Result("", self._received, error=str(error))
-        self._finish(1)
+        self._finish(self.result.encode(), 1)
 
 
 class DropsItsCopy(Destination):
@@ -213,9 +212,11 @@ class GivesBeforeItAsks(Source):
 
 
 class CleansUpTwice(Source):
-    def _clean_up(self) -> None:
-        super()._clean_up()
-        super()._clean_up()
+    def _settle(self, before: State) -> None:
+        super()._settle(before)
+        for entry in self._registry:
+            if entry.handlers is not None:
+                entry.handlers.save_cleanup(entry.opaque)
 
 
 @pytest.mark.parametrize(

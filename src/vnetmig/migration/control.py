@@ -12,7 +12,10 @@ from typing import Any, Final
 from vnetmig.errors import MigrationError
 from vnetmig.migration.capabilities import (
     DELTA,
+    EARLY,
     HANDOVER,
+    IGNORE_SHARED,
+    MAPPED_RAM,
     PREHEAT,
     SWITCHOVER_ACK,
     USED_QUEUES,
@@ -21,6 +24,7 @@ from vnetmig.migration.capabilities import (
 )
 from vnetmig.migration.machine import Machine
 from vnetmig.migration.modes import MODES, Mode
+from vnetmig.migration.modes.early import Early
 from vnetmig.migration.options import DEFAULTS, Options
 from vnetmig.migration.properties import EARLY_MIG, DeviceProperties
 from vnetmig.migration.source import Source
@@ -32,7 +36,14 @@ _BY_CAPABILITY: Final = {
     VIRTIO_ITERATIVE: "iterative",
     DELTA: "iterative-delta",
     PREHEAT: "preheat-all",
+    EARLY: "early",
 }
+
+_NOT_HERE: Final = (IGNORE_SHARED, "validate-uuid", MAPPED_RAM)
+"""Capabilities that a recorded machine has or has not: nothing here could act on them."""
+
+GONE: Final = "Can't migrate the vm that was paused due to previous migration"
+"""qemu: migration/migration.c:migrate_prepare"""
 
 #                      state                    qemu: qapi/migration.json:MigrationStatus
 STATUS: Final[dict[State, str]] = {
@@ -53,7 +64,7 @@ STATUS: Final[dict[State, str]] = {
     State.DONE: "completed",
     State.FAILED: "failed",
     State.CANCELLED: "cancelled",
-    State.IN_DOUBT: "failed",
+    State.IN_DOUBT: "in-doubt",  # none of QEMU's: there a source that lost its destination goes on by itself
 }
 
 
@@ -77,11 +88,16 @@ class MigrationControl:
         on = [name for name in self.capabilities.on if name in _BY_CAPABILITY]
         wanted = [_BY_CAPABILITY[name] for name in on]
         early = [path for path, properties in self.properties.items() if properties.get(EARLY_MIG)]
-        if early:
+        refused = [name for name in self.capabilities.on if name in _NOT_HERE]
+        if refused:
+            raise MigrationError(f"capability '{refused[0]}' cannot be acted on here: a machine has it or not")
+        if early and "early" not in wanted:
             on.append(f"{EARLY_MIG} of {early[0]}")
             wanted.append("early")
         if len(wanted) > 1:
             raise MigrationError(f"'{on[0]}' and '{on[1]}' exclude each other: switch one of them off")
+        if early:
+            return Early(frozenset(early))
         return MODES[wanted[0] if wanted else "stock"]
 
     def start(self, options: Options = DEFAULTS, **keywords: Any) -> Source:
@@ -92,6 +108,8 @@ class MigrationControl:
         self._look()
         if self.capabilities.active:
             raise MigrationError("There's a migration process in progress")
+        if self.source is not None and self.source.state not in (State.FAILED, State.CANCELLED):
+            raise MigrationError(GONE)
         on = self.capabilities.on
         options = replace(
             options,

@@ -22,11 +22,12 @@ from vnetmig.migration.capabilities import HANDOVER, check_capabilities
 from vnetmig.migration.decoders import Decoders
 from vnetmig.migration.destination_states import FINAL, OWNERS, TRANSITIONS, Phase, Turn
 from vnetmig.migration.device import Device
+from vnetmig.migration.foreign import failed, told
 from vnetmig.migration.handover import ACK_PING, Discard, NeedFull, Order, OrderReader, Resend, Started, Verify
 from vnetmig.migration.incoming_devices import IncomingDevices
 from vnetmig.migration.machine_control import AnyIncoming, IncomingMachine
 from vnetmig.migration.registry import Registry
-from vnetmig.migration.result import Result
+from vnetmig.migration.result import TEXT_MAX, Result
 from vnetmig.stream import framing
 from vnetmig.stream.commands import Ping
 from vnetmig.stream.cursor import Buffer
@@ -101,6 +102,11 @@ class Destination:
         return self.phase in FINAL
 
     @property
+    def _ended(self) -> bool:
+        """The stream is read, and what follows are messages of the hand-over."""
+        return self._handover and self._reader.state is ReaderState.TRAILING
+
+    @property
     def owner(self) -> str:
         """Who has the machine, as far as this side can know."""
         return OWNERS.get(self.phase, "source")
@@ -110,7 +116,7 @@ class Destination:
         if self.finished:
             return
         self._chunk = data
-        if self._handover and self._reader.state is ReaderState.TRAILING:
+        if self._ended:
             self._run(self._follow)
         else:
             self._reader.feed(data)
@@ -158,26 +164,27 @@ class Destination:
         try:
             for step in steps:
                 step()
-        except VnetmigError as error:
-            self._fail(error)
-        except Exception as error:  # a handler or a machine of somebody else's: it must not leave this side half done
-            failure = MigrationError(f"{type(error).__name__}: {error}")
-            failure.__cause__ = error
-            self._fail(failure)
+        except Exception as error:  # of a handler or a machine that may be somebody else's: nothing stays half done
+            self._fail(told(error))
 
     def _fail(self, error: VnetmigError, turn: Turn = Turn.FAULT) -> None:
         self.error = error
         self._turn(turn)
         if self.phase is Phase.IN_DOUBT:  # nothing is said: only silence tells the source that it cannot know
             return
-        self._machine.abort()
-        self._incoming.clean_up()
-        self.result = Result(self._engine or engine_in_use, self._received, error=str(error))
-        self._finish(1)
+        received = max(self._received, self._reader.offset)
+        self.result = Result(self._engine or engine_in_use, received, error=str(error)[:TEXT_MAX])
+        self._finish(self.result.encode(), 1)
+        self._undo()
 
-    def _finish(self, shut: int) -> None:
-        assert self.result is not None
-        self._answer += self.result.encode()
+    def _undo(self) -> None:
+        """Nothing of what came is kept."""
+        failure = failed((self._machine.abort, self._incoming.clean_up))
+        if failure is not None:
+            self.error = MigrationError(f"{self.error}\n  and then: {failure}")
+
+    def _finish(self, result: bytes, shut: int) -> None:
+        self._answer += result
         if self._return_path:
             self._answer += Shut(shut).encode()
 
@@ -193,11 +200,13 @@ class Destination:
     # Reading.
 
     def _read(self) -> None:
-        while (event := self._reader.next_event()) is not None and event is not NEED_DATA:
+        while not self._ended and (event := self._reader.next_event()) is not None and event is not NEED_DATA:
             self._decoders.observe(event)
             self._take(event)
-        ended = self._handover and self._reader.state is ReaderState.TRAILING
-        rest = self._reader.take_rest() if ended else b""
+        rest = b""
+        if self._ended:
+            self._turn(Turn.ENDED)
+            rest = self._reader.take_rest()
         stream = memoryview(self._chunk)[: len(self._chunk) - len(rest)]
         self._digest.update(stream)
         self._received += len(stream)
@@ -279,16 +288,15 @@ class Destination:
                 hint="nothing was loaded for good: the source goes on, try again",
                 code="damaged",
             )
-        if self.phase is not Phase.LOADED:
-            self._turn(Turn.ENDED)
         if self._incoming.needed:
             self._turn(Turn.INCOMPLETE)
             self._answer += NeedFull(tuple(self._incoming.needed)).encode()
             return
         self._load_rest()
         self.result = self._save_again(self._digest.hexdigest())
+        answer = self.result.encode()
         self._turn(Turn.VERIFIED)
-        self._answer += self.result.encode()
+        self._answer += answer
 
     def _start(self) -> None:
         """The machine is this side's. If it does not start, nothing is said, and both sides are in doubt."""
@@ -306,8 +314,7 @@ class Destination:
     def _give_up(self) -> None:
         self._turn(Turn.DISCARD)
         self.error = MigrationError("the source keeps the machine")
-        self._machine.abort()
-        self._incoming.clean_up()
+        self._undo()
 
     def _lose(self) -> None:
         self._turn(Turn.LOST)
@@ -333,9 +340,10 @@ class Destination:
         for checkpoint in trace.DESTINATION_CHECKPOINTS[1:]:
             self._pass(checkpoint)
         self.result = self._save_again(self._digest.hexdigest())
+        answer = self.result.encode()
         self._machine.start()
         self._turn(Turn.SAVED)
-        self._finish(0)
+        self._finish(answer, 0)
 
     def _load_rest(self) -> None:
         self._incoming.complete(self._description)

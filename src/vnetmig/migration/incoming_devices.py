@@ -10,21 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from vnetmig.errors import MigrationError, StreamError
-from vnetmig.migration import delta_handlers, preheat_handlers, trace
-from vnetmig.migration.capabilities import DELTA, EARLY, PREHEAT, VIRTIO_ITERATIVE
+from vnetmig.migration import delta_handlers, expected, preheat_handlers, trace
+from vnetmig.migration.capabilities import VIRTIO_ITERATIVE
 from vnetmig.migration.decoders import EARLY_SUFFIX, Decoders
 from vnetmig.migration.described import VmdescPrograms, load_described
 from vnetmig.migration.device import DescribedBy, Device
+from vnetmig.migration.foreign import run_all
 from vnetmig.migration.handlers import HasDecoder, LoadFile
 from vnetmig.migration.loaded import LoadedSection, load_rest, preparation
 from vnetmig.migration.machine_control import IncomingMachine
 from vnetmig.migration.net_handlers import NetHandlers, NetMigration
 from vnetmig.migration.registry import Registry, SaveStateEntry
 from vnetmig.migration.resolved import is_described, resolved
-from vnetmig.migration.result import SectionResult
+from vnetmig.migration.result import SECTIONS_MAX, SectionResult
 from vnetmig.migration.ring_verdict import ring_verdict
 from vnetmig.migration.tentative_state import WRONG_BASE, HeldState
 from vnetmig.migration.timed_decoder import TimedDecoder
@@ -44,25 +46,10 @@ from vnetmig.vmstate.record import Record
 
 Key = tuple[str, int]
 
-_UNKNOWN = (
-    "Unknown savevm section or instance '{idstr}' {instance_id}. Make sure that your current VM setup matches your "
-    "saved VM setup, including any hotplugged devices"
-)
-
 _VIRTIO_SUFFIXES = (IDSTR_SUFFIX, delta_handlers.IDSTR_SUFFIX)
 
-_NEEDS: Final = {
-    IDSTR_SUFFIX: VIRTIO_ITERATIVE,
-    EARLY_SUFFIX: EARLY,
-    delta_handlers.IDSTR_SUFFIX: DELTA,
-    preheat_handlers.SUFFIX: PREHEAT,
-    preheat_handlers.DESCRIPTION: PREHEAT,
-}
-"""Suffix of a section -> the capability without which nobody expects it."""
-
-
-def _needed(idstr: str) -> str | None:
-    return next((needed for suffix, needed in _NEEDS.items() if idstr.endswith(suffix)), None)
+SECTIONS_KEPT: Final = SECTIONS_MAX - 16
+"""Sections of one stream: each is told to the source, with some lines more."""
 
 
 class IncomingDevices:
@@ -103,7 +90,7 @@ class IncomingDevices:
         """The decoder of a section whose header was read. StreamError when nobody here expects it."""
         full = header.type == framing.SECTION_FULL
         if full:
-            self._expect(header)
+            expected.check_full(header, self._machine, self._decoders.capabilities)
         else:
             self._begin(header)
         entry = self._entries.get(header.section_id)
@@ -116,38 +103,21 @@ class IncomingDevices:
         self._timed[full, header.section_id] = timed
         return timed
 
-    def _expect(self, header: SectionHeader) -> None:
-        base = header.idstr.removesuffix(EARLY_SUFFIX)
-        early = base != header.idstr and device_of(base) == "virtio-net"
-        name = base if early else header.idstr
-        if (early and EARLY not in self._decoders.capabilities) or not self._machine.knows(name, header.instance_id):
-            raise self._unknown(header)
-
     def _begin(self, header: SectionHeader) -> None:
         """A START: its handlers, and ``load_setup``, which QEMU calls before the first byte."""
-        if header.section_id in self._entries:
+        begun = self._entries.get(header.section_id)
+        if begun is not None:
+            expected.check_same(header, begun)
             return
         entry = self._registered(header)
         if entry is None:
-            self._check_expected(header)
+            expected.check_staged(header, self._machine, self._decoders.capabilities)
             entry = self._net_entry(header) if header.idstr.endswith(IDSTR_SUFFIX) else None
         if entry is None or entry.handlers is None:
             return
-        if not entry.active:
-            raise self._unknown(header)
+        expected.check_registered(header, entry)
         self._entries[header.section_id] = entry
         self._check(entry, entry.handlers.load_setup(entry.opaque))
-
-    def _check_expected(self, header: SectionHeader) -> None:
-        """A section of a device here, which the capabilities allow. RAM belongs to no device."""
-        if header.idstr in ("ram", preheat_handlers.DESCRIPTION):
-            known = True
-        else:
-            suffix = next((suffix for suffix in _NEEDS if header.idstr.endswith(suffix)), "")
-            known = self._machine.knows(header.idstr.removesuffix(suffix), header.instance_id)
-        needed = _needed(header.idstr)
-        if not known or (needed is not None and needed not in self._decoders.capabilities):
-            raise self._unknown(header)
 
     def _registered(self, header: SectionHeader) -> SaveStateEntry | None:
         for registry in self._registries:
@@ -166,20 +136,12 @@ class IncomingDevices:
             header.idstr, header.instance_id, header.section_id, header.version_id, NetHandlers(), opaque
         )
 
-    def _unknown(self, header: SectionHeader) -> StreamError:
-        needs = _needed(header.idstr)
-        return StreamError(
-            _UNKNOWN.format(idstr=header.idstr, instance_id=header.instance_id),
-            section=header.idstr,
-            expected=f"no such section: '{needs}' is off" if needs else "a device of this machine",
-            got="one",
-            code="section",
-        )
-
     # What happens when it is there.
 
     def load(self, header: SectionHeader, payloads: list[Payload]) -> None:
         """One section, whole."""
+        if len(self.sections) >= SECTIONS_KEPT:
+            raise StreamError("Too many sections", expected=f"at most {SECTIONS_KEPT}", code="limit")
         full = header.type == framing.SECTION_FULL
         timed = self._timed.get((full, header.section_id))
         spent = timed.taken() if timed is not None else 0
@@ -319,7 +281,7 @@ class IncomingDevices:
         idstr = header.idstr.removesuffix(delta_handlers.IDSTR_SUFFIX)
         key = idstr, header.instance_id
         if device_of(idstr) != "virtio-net":
-            raise self._unknown(header)
+            raise expected.unknown(header)
         held = self._held.setdefault(key, HeldState())
         self._nets.add(key)
         if held.refused and frame.base:
@@ -404,9 +366,9 @@ class IncomingDevices:
         return lines
 
     def clean_up(self) -> None:
-        """``load_cleanup`` of every device that was set up, once."""
-        for entry in self._entries.values():
-            if entry.handlers is not None:
-                entry.handlers.load_cleanup(entry.opaque)
-        self._entries.clear()
+        """``load_cleanup`` of every device that was set up, once. A hook that raises keeps no other from its turn; its
+        error goes out at the end."""
+        entries, self._entries = self._entries, {}
         self._held.clear()
+        calls = [partial(e.handlers.load_cleanup, e.opaque) for e in entries.values() if e.handlers is not None]
+        run_all(calls)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from vnetmig.backend.interface import Backend
 from vnetmig.errors import MigrationError
 from vnetmig.migration.device import Device
+from vnetmig.migration.foreign import run_all
 from vnetmig.migration.machine_control import AnyIncoming
 from vnetmig.migration.net_work import net_work
 from vnetmig.model.concurrent import RunningGuest
@@ -42,13 +43,11 @@ class BackedMachine(AnyIncoming):
             self._backend(idstr, instance_id).commit(net_work(state))
 
     def abort(self) -> None:
-        for backend in self.backends.values():
-            backend.abort()
+        run_all([backend.abort for backend in self.backends.values()])
 
     def close(self) -> None:
         """Give the backends back: the machine is not needed any more."""
-        for backend in self.backends.values():
-            backend.close()
+        run_all([backend.close for backend in self.backends.values()])
 
     def _backend(self, idstr: str, instance_id: int) -> Backend:
         key = idstr, instance_id

@@ -71,7 +71,8 @@ class Result:
             sections.append(entry)
         header = json.dumps({**asdict(replace(self, sections=())), "sections": sections}).encode()
         size = sum(len(section.data) for section in self.sections)
-        if len(header) > HEADER_MAX or size > DATA_MAX:
+        longest = max(len(self.sections), len(self.trace), len(self.checkpoints))
+        if len(header) > HEADER_MAX or size > DATA_MAX or longest > SECTIONS_MAX:
             raise EncodeError(f"a result of {len(header)} + {size} bytes is more than a source accepts")
         head = MAGIC + be(VERSION, 4, "version") + be(len(header), 4, "header length") + be(size, 8, "data length")
         data = b"".join(section.data for section in self.sections)

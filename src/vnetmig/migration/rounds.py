@@ -35,8 +35,10 @@ class Rounds:
         if self._queue:
             return self._queue.popleft()
         staged = [entry for entry in self._registry if entry.active]
-        pending = sum(_pending(entry) for entry in staged)
         threshold = self._machine.threshold(self._options)
+        pending = sum(e.handlers.state_pending_estimate(e.opaque) for e in staged if e.handlers is not None)
+        if pending <= threshold:  # qemu: migration.c:migration_iteration_run
+            pending = sum(_pending(entry) for entry in staged)
         enough = pending <= threshold if threshold else not pending and not self._unfinished
         if enough or self._number >= self._machine.rounds_max:
             self.room = None

@@ -54,11 +54,11 @@ class SentSections:
             bytes_before, spent_before = self._parts.get((entry.idstr, entry.instance_id), (0, 0))
             self._parts[entry.idstr, entry.instance_id] = bytes_before + size, spent_before + spent
 
-    def again(self, key: tuple[str, int], data: bytes, size: int) -> None:
+    def again(self, key: tuple[str, int], data: bytes, size: int, spent: int) -> None:
         """A device's state was sent again behind the end of the stream."""
         for index, sent in enumerate(self._sections):
             if (sent.idstr, sent.instance_id) == key and not sent.early:
-                self._sections[index] = replace(sent, data=data, size=sent.size + size)
+                self._sections[index] = replace(sent, data=data, size=sent.size + size, save_ns=sent.save_ns + spent)
 
     def compare(self, result: Result) -> tuple[Difference, ...]:
         """Where the destination holds something else."""

@@ -12,11 +12,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from vnetmig.errors import MigrationError, StreamError, VnetmigError
 from vnetmig.migration import registration
 from vnetmig.migration.capabilities import HANDOVER
 from vnetmig.migration.comparison import Difference
+from vnetmig.migration.foreign import failed, told
 from vnetmig.migration.handover import ACK_PING, Discard, NeedFull, Resend, Start, Started, Verify
 from vnetmig.migration.machine import Machine
 from vnetmig.migration.machine_control import AnyOutgoing, OutgoingMachine
@@ -139,13 +141,9 @@ class Source:
             try:
                 self._plugged.check()
                 taken = step()
-            except VnetmigError as error:
-                self._end(Turn.ERROR, error)
-                raise
-            except Exception as error:  # a handler of somebody else's: the guest must not stay stopped for it
-                failure = MigrationError(f"{type(error).__name__}: {error}")
-                self._end(Turn.ERROR, failure)
-                raise failure from error
+            except Exception as error:  # of any handler: the guest must not stay stopped for it
+                self._end(Turn.ERROR, told(error))
+                raise self.error or told(error) from error
             if taken is None:
                 return None
             data, turn = taken
@@ -283,8 +281,9 @@ class Source:
         if not self._needed:
             return b"", Turn.RESENT
         idstr, instance_id = key = self._needed.popleft()
+        start = self._clock()
         payload, state = self.plan.finals[key].save_whole()
-        self.sent.again(key, state, len(payload))
+        self.sent.again(key, state, len(payload), self._clock() - start)
         return Resend(idstr, instance_id, payload).encode(), None
 
     def _give(self) -> _Step:
@@ -366,20 +365,24 @@ class Source:
         self._phases.append(Phase(self.state.value, now - self._since))
         self._since = now
         before, self.state = self.state, following
-        if following in FINAL and before is not State.IN_DOUBT:
-            self._clean_up()
-        if following in (State.FAILED, State.CANCELLED):
+        if following in FINAL:
+            self._settle(before)
+
+    def _settle(self, before: State) -> None:
+        """It is over, or in doubt: first the guest, then the hooks. What they raise does not change who owns what."""
+        calls: list[Callable[[], object]] = []
+        if self.state in (State.FAILED, State.CANCELLED):
             if before in HOLDING:
                 self._farewell = Discard().encode()
             if before not in GUEST_RUNS:
-                self._outgoing.resume()
-        elif following is State.DONE:
-            self._outgoing.release()
-
-    def _clean_up(self) -> None:
-        for entry in self._registry:
-            if entry.handlers is not None:
-                entry.handlers.save_cleanup(entry.opaque)
+                calls.append(self._outgoing.resume)
+        elif self.state is State.DONE:
+            calls.append(self._outgoing.release)
+        if before is not State.IN_DOUBT:
+            calls += [partial(e.handlers.save_cleanup, e.opaque) for e in self._registry if e.handlers is not None]
+        failure = failed(calls)
+        if failure is not None:
+            self.error = failure if self.error is None else MigrationError(f"{self.error}\n  and then: {failure}")
 
 
 __all__ = ["FINAL", "OWNERS", "TRANSITIONS", "Source", "State", "Turn"]

@@ -97,7 +97,7 @@ TRANSITIONS: Final[dict[tuple[State, Turn], State]] = {
     (State.VERIFY, Turn.DIFFERENT): State.FAILED,
     (State.START, Turn.GIVEN): State.STARTING,
     (State.STARTING, Turn.STARTED): State.DONE,
-    (State.STARTING, Turn.REFUSED): State.FAILED,
+    (State.STARTING, Turn.REFUSED): State.IN_DOUBT,  # START is out: what a destination says then proves nothing
     (State.STARTING, Turn.LOST): State.IN_DOUBT,
     # by hand
     (State.IN_DOUBT, Turn.KEEP): State.FAILED,

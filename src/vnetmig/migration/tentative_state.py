@@ -13,7 +13,7 @@ from typing import Final
 
 from vnetmig.errors import StreamError
 from vnetmig.migration.device import Device, encoded
-from vnetmig.stream.tentative import DELTA, FULL_STATE, NO_STATE, PACKED_STATE, RESYNC, WHOLE, Frame
+from vnetmig.stream.tentative import DELTA, FRAME_MAX, FULL_STATE, NO_STATE, PACKED_STATE, RESYNC, WHOLE, Frame
 from vnetmig.virtio.resync import Span, resync_spans, values_at, with_values, without
 from vnetmig.virtio.used_queues import QueueArray, pack, queue_arrays, unpack
 from vnetmig.vmstate.delta import FieldChange, apply_delta, changed_fields, identity, make_delta
@@ -153,7 +153,7 @@ class HeldState:
             if made is None:
                 raise self._refuse(idstr, "of other values", f"those of {len(self.spans)} places", len(frame.data))
             return made
-        return apply_delta(base, frame.data, engine=engine) if frame.data else base
+        return apply_delta(base, frame.data, engine=engine, limit=FRAME_MAX) if frame.data else base
 
     def hold(self, data: bytes, record: Record, frame: Frame | None = None) -> None:
         """Keep what was loaded while the guest ran, to build on. ``frame``: what it came in, if in one."""

@@ -20,6 +20,9 @@ from vnetmig.migration.options import Options
 
 @dataclass(frozen=True, slots=True)
 class Early:
+    """``devices``: paths of those that have the property on; None is all of them."""
+
+    devices: frozenset[str] | None = None
     name: str = "early"
     capabilities: tuple[str, ...] = (HANDOVER, EARLY)
 
@@ -27,6 +30,8 @@ class Early:
         capabilities = announced(self, options)
         early, ends = [], {}
         for device in machine.nets():
+            if self.devices is not None and device.idstr.rpartition("/")[0] not in self.devices:
+                continue
             sent = sent_state(device, options, engine)
             idstr = device.idstr + EARLY_SUFFIX
             early.append(EarlySection(idstr, device.instance_id, device.version_id, EarlyState(sent)))
