@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ from types import ModuleType
 
 import pytest
 
-pytest.importorskip("cffi")
+from vnetmig.migration.tentative_state import HeldState
+from vnetmig.stream.framing import SECTION_FULL
+from vnetmig.stream.tentative import Frame, FrameDecoder
+from vnetmig.vmstate.delta import identity
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "tools" / "gen_ffi.py"
@@ -18,6 +22,7 @@ SCRIPT = ROOT / "tools" / "gen_ffi.py"
 
 @pytest.fixture(scope="module")
 def gen_ffi() -> ModuleType:
+    pytest.importorskip("cffi")
     spec = importlib.util.spec_from_file_location("gen_ffi", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -26,6 +31,7 @@ def gen_ffi() -> ModuleType:
     return module
 
 
+@pytest.mark.usefixtures("gen_ffi")
 def test_cffi_module_matches_the_header() -> None:
     run = subprocess.run([sys.executable, str(SCRIPT), "--check"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
@@ -36,6 +42,24 @@ def test_page_matches_the_code(name: str) -> None:
     script = ROOT / "tools" / name
     run = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_the_frames_of_the_protocol_page_make_the_states_it_says() -> None:
+    """As the destination takes them, each behind the one before."""
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    block = page.partition("<!-- generated: frame-examples -->")[2].partition("<!-- end of frame-examples -->")[0]
+    held, made = HeldState(), []
+    for text in re.findall(r"`([0-9a-f ]+)`", block):
+        data = memoryview(bytes.fromhex(text))
+        decoded = FrameDecoder().decode(data, len(data).__eq__, kind=SECTION_FULL, offset=0, final=True)
+        assert decoded is not None and decoded.size == len(data)
+        frame = decoded.payload
+        assert isinstance(frame, Frame)
+        state = held.take(frame, "example", None)
+        made.append(state)
+        if state is not None:
+            held = HeldState(state, frame.identity or identity(state))
+    assert made == [None, b"state", b"state", b"stage"]
 
 
 def test_every_form_that_a_header_may_use(gen_ffi: ModuleType) -> None:

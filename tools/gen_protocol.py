@@ -27,13 +27,14 @@ from vnetmig.migration import (
     result,
     source,
     source_states,
+    tentative_state,
 )
 from vnetmig.migration.decoders import EARLY_SUFFIX
 from vnetmig.stream import iterative, tentative
 from vnetmig.stream.tentative import ON_BASE, Frame
 from vnetmig.virtio import used_queues
 from vnetmig.virtio.resync import ALWAYS_CHANGE
-from vnetmig.vmstate.delta import make_delta
+from vnetmig.vmstate.delta import identity, make_delta
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
 _BLOCK = re.compile(r"<!-- generated: ([\w-]+) -->\n.*?<!-- end of \1 -->", re.DOTALL)
@@ -113,10 +114,15 @@ def frames() -> str:
 
 
 def frame_examples() -> str:
+    whole = identity(b"state")
+    unchanged = tentative_state.following(whole, b"")
+    delta = make_delta(b"state", b"stage")
+    changed = tentative_state.following(unchanged, delta)
     examples = {
         "nothing to say": Frame(tentative.NO_STATE),
         "a state of five bytes": Frame(tentative.FULL_STATE, b"state"),
-        "no change since the base": Frame(tentative.DELTA, b"", b"\xaa" * 16, b"\xaa" * 16),
+        "no change since": Frame(tentative.DELTA, b"", whole, unchanged),
+        "one byte changed": Frame(tentative.DELTA, delta, unchanged, changed),
     }
     return table("example | bytes", ((what, code(frame.encode().hex(" ", -4))) for what, frame in examples.items()))
 
@@ -167,6 +173,7 @@ def handover_messages() -> str:
 def limits() -> str:
     rows = [
         ("bytes of a frame's data", tentative.FRAME_MAX),
+        ("bytes of the state that a DELTA makes", tentative.FRAME_MAX),
         ("bytes of a packed state unpacked", used_queues.SIZE_MAX),
         ("bytes of a hand-over message (RESEND)", handover.LENGTH_MAX),
         ("bytes of every other hand-over message", handover.SMALL_MAX),

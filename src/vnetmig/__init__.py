@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vnetmig.document.sample import sample as sample
     from vnetmig.document.stream import Stream as Stream
     from vnetmig.engine import engines as engines
+    from vnetmig.migration.control import MigrationControl as MigrationControl
     from vnetmig.migration.destination import Destination as Destination
     from vnetmig.migration.handlers import QuietHandlers as QuietHandlers
     from vnetmig.migration.handlers import SaveVMHandlers as SaveVMHandlers
@@ -42,6 +43,7 @@ _LAZY = {
     "MODES": "vnetmig.migration.modes",
     "Destination": "vnetmig.migration.destination",
     "Machine": "vnetmig.migration.machine",
+    "MigrationControl": "vnetmig.migration.control",
     "Options": "vnetmig.migration.options",
     "QuietHandlers": "vnetmig.migration.handlers",
     "Registry": "vnetmig.migration.registry",
@@ -66,6 +68,7 @@ __all__ = [
     "EngineError",
     "FieldError",
     "Machine",
+    "MigrationControl",
     "MigrationError",
     "Options",
     "QuietHandlers",

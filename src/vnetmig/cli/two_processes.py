@@ -5,7 +5,6 @@ Knows processes, addresses, and what a destination prints; what travels between 
 
 from __future__ import annotations
 
-import selectors
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,12 @@ LISTENING = "listening on "
 START_SECONDS = 60.0
 """A destination that says nothing for so long will not say anything."""
 
+LOOK_SECONDS = 0.01
+"""How often what it says is looked at until then."""
+
+HEARD_MAX = 1 << 16
+"""Bytes on stderr within which the address stands."""
+
 STOP_SECONDS = 30.0
 """A guest has made its steps by then, or never will."""
 
@@ -33,7 +38,7 @@ class DestinationProcess:
     """One that listens at ``address``. ``afterwards`` is what it then says became of the machine."""
 
     address: str
-    _process: subprocess.Popen[str]
+    _process: subprocess.Popen[bytes]
     _said: Path
 
     def afterwards(self) -> Afterwards:
@@ -57,42 +62,44 @@ def destination_process(
     with tempfile.TemporaryDirectory(prefix="vnetmig-") as name:
         folder = Path(name)
         where = f"unix:{folder / 'destination'}" if channel == "unix" else "tcp:127.0.0.1:0"
-        # It prints to a file: there is nobody who reads a pipe while the migration is on. And subprocess, never fork:
-        # the source has threads, and a destination must start from nothing.
-        said = folder / "said"
-        with said.open("wb") as stdout:
+        # It prints to files: there is nobody who reads a pipe while the migration is on, and a full one would hold the
+        # guest. And subprocess, never fork: the source has threads, and a destination must start from nothing.
+        said, noted = folder / "said", folder / "noted"
+        with said.open("wb") as stdout, noted.open("wb") as stderr:
             process = subprocess.Popen(
                 [*command, "migrate", "--incoming", where, "--json", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
-                stderr=subprocess.PIPE,
-                text=True,
+                stderr=stderr,
             )
         try:
-            yield DestinationProcess(_heard_address(process), process, said)
+            yield DestinationProcess(_heard_address(process, noted), process, said)
         finally:
             _reap(process)
 
 
-def _heard_address(process: subprocess.Popen[str]) -> str:
-    said = process.stderr
-    assert said is not None
-    lines: list[str] = []
+def _heard_address(process: subprocess.Popen[bytes], noted: Path) -> str:
     until = time.monotonic() + START_SECONDS
-    with selectors.DefaultSelector() as selector:
-        selector.register(said, selectors.EVENT_READ)
-        while selector.select(max(0.0, until - time.monotonic())):
-            line = said.readline()
-            if line.startswith(LISTENING):
+    while True:
+        # Asked before the file is read: what was said last is in there then.
+        last = process.poll() is not None or time.monotonic() >= until
+        with noted.open("rb") as file:
+            lines = file.read(HEARD_MAX).decode(errors="replace").splitlines(keepends=True)
+        for line in lines:
+            if line.startswith(LISTENING) and line.endswith("\n"):
                 return line.removeprefix(LISTENING).strip()
-            if not line:
-                break
-            lines.append(line.rstrip())
-    reason = "; ".join(lines) or f"nothing heard of it for {START_SECONDS:g} s"
-    raise MigrationError(f"the destination process did not start: {reason}")
+        if last:
+            break
+        time.sleep(LOOK_SECONDS)
+    reason = "; ".join(line.rstrip() for line in lines)
+    if not reason and process.returncode is not None:
+        reason = f"it ended with exit code {process.returncode} and said nothing"
+    raise MigrationError(
+        f"the destination process did not start: {reason or f'nothing heard of it for {START_SECONDS:g} s'}"
+    )
 
 
-def _reap(process: subprocess.Popen[str]) -> None:
+def _reap(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
         try:
@@ -100,5 +107,3 @@ def _reap(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if process.stderr is not None:
-        process.stderr.close()

@@ -1,6 +1,6 @@
 """The tables of what each device took: with the guest stopped, before that, and on the clock.
 
-Knows measured runs and statistics over them; compares nothing (against_stock.py does).
+Knows measured runs and statistics over them; compares nothing (against_first.py does).
 """
 
 from __future__ import annotations

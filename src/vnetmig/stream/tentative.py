@@ -45,8 +45,9 @@ FRAME_MAX: Final = 64 << 20
 class Frame:
     """One frame, the whole payload of its section.
 
-    ``base`` and ``identity`` (16 bytes each, see ``vmstate.delta.identity``): the state that DELTA and RESYNC start
-    from, and the one they end at.
+    ``base`` and ``identity``: the identities (16 bytes) of the state that DELTA and RESYNC start from, and of the one
+    they end at. That of a state that came whole is made of its bytes, that of one that a frame made of the frame's
+    ``base`` and ``data`` (docs/protocol.md, "Frames").
 
     >>> Frame(NO_STATE).encode().hex()
     'ffffffffef760004'
