@@ -1,4 +1,4 @@
-"""What a management layer can ask and set before, during and after a migration (F24: libvirt's view of it).
+"""What a management layer can ask and set before, during and after a migration.
 
 Knows capabilities, device properties and QEMU's names for the states of a migration; from what is switched on follows
 the mode. Knows no channel: whoever drives the source that ``start`` gives has one.
