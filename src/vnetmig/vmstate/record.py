@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vnetmig.engine import python as interpreter
@@ -20,7 +19,8 @@ from vnetmig.vmstate.description import Struct
 from vnetmig.vmstate.expression import Ref
 from vnetmig.vmstate.fields import FieldMap
 from vnetmig.vmstate.layout import Kind, Node
-from vnetmig.vmstate.types import Type
+from vnetmig.vmstate.spot import Spot as Spot
+from vnetmig.vmstate.spot import Step, is_array, leading_index, starts, type_of
 from vnetmig.vmstate.value import Value, decode, decode_register, encode, encode_register, find_register
 
 if TYPE_CHECKING:
@@ -28,21 +28,6 @@ if TYPE_CHECKING:
 
 _SLOT = struct.Struct("=II")
 _U32 = struct.Struct("=I")
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A node met on a walk: where it is in the record, its frames, its path and its place on the wire."""
-
-    node: Node
-    at: int
-    frames: tuple[int, ...]
-    path: str
-    wire: int
-
-
-_Step = tuple[Spot, int, "list[Node] | None", str]
-"""(spot, base of its children, its children or None for a leaf, what is left of the path)"""
 
 
 class Record:
@@ -173,13 +158,13 @@ class Record:
         frames: tuple[int, ...] = (0,)
         for spot, below, children, left in self._steps(path, whole):
             if children is None:
-                index, rest = _index(left)
+                index, rest = leading_index(left)
                 return spot, index, rest.removeprefix(".")
             nodes, base, frames, rest = children, below, spot.frames, left
         what = "is not a value" if not rest else "is no field"
         raise FieldError(f"'{path}' {what} of {self.program.vmsd.name}" + self._suggest(nodes, base, frames))
 
-    def _steps(self, path: str, whole: bool) -> Iterator[_Step]:
+    def _steps(self, path: str, whole: bool) -> Iterator[Step]:
         """One step per component of ``path``, as far as it leads."""
         nodes, base, prefix, rest = self.program.children, 0, "", path
         frames: tuple[int, ...] = (0,)
@@ -206,15 +191,15 @@ class Record:
 
     def _step(
         self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str, rest: str, whole: bool
-    ) -> _Step | None:
+    ) -> Step | None:
         """One level down."""
-        best: _Step | None = None
+        best: Step | None = None
         for node in nodes:
-            if not _starts(rest, node.name) or not self._exists(node, frames):
+            if not starts(rest, node.name) or not self._exists(node, frames):
                 continue
             path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
             spot, left = Spot(node, base + node.rec, frames, path, 0), rest[len(node.name) :]
-            found: _Step | None = None
+            found: Step | None = None
             if node.kind in (Kind.LEAF, Kind.VLEAF) or (whole and not left and node.kind != Kind.SUBSECTIONS):
                 found = spot, 0, None, left
             elif node.kind == Kind.STRUCT and node.name:
@@ -227,10 +212,10 @@ class Record:
                 best = found
         return best
 
-    def _step_into(self, spot: Spot, prefix: str, rest: str) -> _Step | None:
+    def _step_into(self, spot: Spot, prefix: str, rest: str) -> Step | None:
         full = f"{prefix}.{rest}" if prefix else rest
         for element, at, sub in self._elements(spot):
-            if _starts(full, element) and (sub is not None or full[len(element) : len(element) + 1] != "["):
+            if starts(full, element) and (sub is not None or full[len(element) : len(element) + 1] != "["):
                 inner = Spot(sub or spot.node, at, (*spot.frames, at), element, 0)
                 return inner, at, sub.children if sub is not None else spot.node.children, full[len(element) :]
         return None
@@ -252,8 +237,8 @@ class Record:
         return self._get(spot.node, path, at, count, index, rest)
 
     def _get(self, node: Node, path: str, at: int, count: int, index: int | None, rest: str) -> Value:
-        kind = _type(node)
-        many = _many(node)
+        kind = type_of(node)
+        many = is_array(node)
         if index is not None and not many:
             raise FieldError(f"'{path}': {node.path} is one value, it has no elements")
         if kind.form == "bytes":
@@ -291,9 +276,9 @@ class Record:
             openings.write(self.data, *self._opening(path), part, path, value)
             return
         spot, index, rest = self._find(path)
-        node, kind = spot.node, _type(spot.node)
+        node, kind = spot.node, type_of(spot.node)
         at, count = self.values_in(spot)
-        many = _many(node)
+        many = is_array(node)
         if index is not None and not many:
             raise FieldError(f"'{path}': {node.path} is one value, it has no elements")
         if kind.form == "bytes":
@@ -438,27 +423,3 @@ class Record:
         for spot in self._sub_slots():
             for name, base, _ in self._elements(spot):
                 yield spot.at, base, name
-
-
-def _starts(rest: str, name: str) -> bool:
-    """Does the path ``rest`` begin with the component ``name``?"""
-    return rest.startswith(name) and (not name or rest[len(name) : len(name) + 1] in ("", ".", "["))
-
-
-def _index(rest: str) -> tuple[int | None, str]:
-    """A leading ``[index]`` of a path, and what follows it."""
-    if rest.startswith("["):
-        number, closing, after = rest[1:].partition("]")
-        if closing and number.isascii() and number.isdigit():
-            return int(number), after
-    return None, rest
-
-
-def _many(node: Node) -> bool:
-    """Is the leaf an array? Bytes are one value, however many."""
-    return (node.count is not None or node.kind == Kind.VLEAF) and _type(node).form != "bytes"
-
-
-def _type(node: Node) -> Type:
-    assert node.type is not None
-    return node.type
