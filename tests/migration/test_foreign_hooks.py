@@ -159,3 +159,26 @@ def test_a_newer_version_than_that_of_the_registered_handlers() -> None:
     destination = Destination(registry=registry(Raising()))
     destination.feed(sent_by(Source(machine_of(FOLDER), registry=newer)))
     assert "savevm: unsupported version 99 for 'acme/0' v1" in str(destination.error)
+
+
+def test_an_error_behind_start_does_not_bring_the_guest_back() -> None:
+    """START is out: what a destination says then proves nothing about where the machine runs."""
+    journal = Journal()
+    source = Source(machine_of(FOLDER), outgoing=journal, options=Options(handover=True))
+    destination = Destination()
+    destination.feed(sent_by(source))
+    source.answer(destination.answer())
+    sent_by(source)
+    assert source.state is State.STARTING
+    source.answer(Result(error="out of order").encode())
+    assert (source.state, source.owner) == (State.IN_DOUBT, "in-doubt")
+    assert journal.did == ["stop"]
+
+
+def test_what_was_read_before_a_fault_is_counted() -> None:
+    data = sent_by(Source(machine_of(FOLDER)))
+    destination = Destination()
+    destination.feed(data[:1000] + b"\xff" * 8)
+    destination.close()
+    assert destination.result is not None and destination.result.error is not None
+    assert 0 < destination.result.stream_bytes <= 1008
