@@ -11,11 +11,13 @@ import pytest
 from delta_peers import DELTA_PEERS, DeltaPeer, delta_peers
 
 from vnetmig.document.workload import section
-from vnetmig.engine import engines
+from vnetmig.engine import engines, get
 from vnetmig.vmstate.changes import changed_fields
-from vnetmig.vmstate.delta import apply_delta, make_delta
+from vnetmig.vmstate.delta import apply_delta, bind_delta, make_delta
 
 ENGINES = engines()
+BOUND = {f"{name}-bound": name for name in ENGINES if get(name).CALLS_COST}
+"""Calls without arguments: ``bind_delta``."""
 SIZE = 1 << 20
 CLUSTER = 524
 
@@ -88,7 +90,14 @@ def deltas(name: str) -> dict[str, bytes]:
 def makes(name: str) -> Mapping[str, Callable[[], object]]:
     case = CASES[name][0]()
     again = bytes(bytearray(case.base))
-    calls = {label: partial(candidates()[label].make, case.base, case.target) for label in deltas(name)}
+    calls: dict[str, Callable[[], object]] = {
+        label: partial(candidates()[label].make, case.base, case.target) for label in deltas(name)
+    }
+    for label, engine in BOUND.items():
+        output = bytearray(2 * SIZE)
+        bound = bind_delta(case.base, case.target, output, engine=engine)
+        assert output[: bound()] == deltas(name)[engine]
+        calls[label] = bound
     return {**calls, "memcmp": partial(case.base.__eq__, again)}
 
 
@@ -99,7 +108,7 @@ def applies(name: str) -> Mapping[str, Callable[[], object]]:
     return {**calls, "memcpy": lambda: bytes(memory)}
 
 
-@pytest.mark.parametrize("candidate", [*ENGINES, *DELTA_PEERS, "memcmp"])
+@pytest.mark.parametrize("candidate", [*ENGINES, *BOUND, *DELTA_PEERS, "memcmp"])
 @pytest.mark.parametrize("name", list(CASES))
 def test_make(
     measured: Callable[[Any, str], None], contest: Callable[..., Any], benchmark: Any, name: str, candidate: str

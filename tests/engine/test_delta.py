@@ -61,6 +61,19 @@ def test_there_and_back(pair: Pair) -> None:
     assert result == Result(Code.OK, 0, len(delta), len(target))
 
 
+@given(edited(), st.integers(1, 40))
+def test_bound_to_memory(pair: Pair, missing: int) -> None:
+    """The same bytes and nothing behind them; with too little room, how much there should be."""
+    base, target = pair
+    whole = made(base, target)
+    for name in engines():
+        output = bytearray(b"\xa5" * (len(whole) + 8))
+        assert get(name).bind_delta(base, target, output)() == len(whole)
+        assert output == whole + b"\xa5" * 8
+        short = bytearray(max(0, len(whole) - missing))
+        assert get(name).bind_delta(base, target, short)() == len(whole)
+
+
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_there_and_back_between_strangers(base: bytes, target: bytes) -> None:
     assert applied(base, made(base, target))[1] == target

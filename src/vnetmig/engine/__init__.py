@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from vnetmig.engine import python as _python
@@ -45,6 +45,10 @@ class Engine(Protocol):
     ) -> tuple[RingAnswer, ...]: ...
 
     def make_delta(self, base: bytes | bytearray | memoryview, target: bytes | bytearray | memoryview) -> bytes: ...
+
+    def bind_delta(
+        self, base: bytes | bytearray, target: bytes | bytearray, output: bytearray
+    ) -> Callable[[], int]: ...
 
     def apply_delta(
         self, base: bytes | bytearray | memoryview, delta: bytes | bytearray | memoryview, limit: int

@@ -5,7 +5,8 @@ Importing this module fails when the extension is not built; ``vnetmig.engine`` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from vnetmig.engine._ffi import ffi, lib
@@ -243,6 +244,20 @@ def make_delta(base: bytes | bytearray | memoryview, target: bytes | bytearray |
     if len(output) <= _OUTPUT_KEPT:
         _spare[:] = (output,)
     return delta
+
+
+def bind_delta(base: bytes | bytearray, target: bytes | bytearray, output: bytearray) -> Callable[[], int]:
+    """``make_delta`` of the same memory to the start of ``output``, again and again; all keep their size while this
+    lives. Returns the bytes that the delta takes, which may be more than there is room for."""
+    old, now, room = _from_buffer(base), _from_buffer(target), _from_buffer(output, require_writable=True)
+    result = ffi.new("struct vnm_result *")
+    run = partial(_make_delta, old, len(old), now, len(now), room, len(room), result)
+
+    def call() -> int:
+        run()
+        return result.used  # type: ignore[no-any-return]
+
+    return call
 
 
 def apply_delta(

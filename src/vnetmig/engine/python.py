@@ -12,6 +12,7 @@ from vnetmig.engine.code import (
     Result,
 )
 from vnetmig.engine.python_delta import apply_delta as apply_delta
+from vnetmig.engine.python_delta import bind_delta as bind_delta
 from vnetmig.engine.python_delta import make_delta as make_delta
 from vnetmig.engine.python_interp import COMBINE as COMBINE
 from vnetmig.engine.python_interp import NAME as NAME

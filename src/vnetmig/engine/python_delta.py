@@ -7,7 +7,7 @@ block's size, regular expressions, ``compress``), never one by one where nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import compress
 
 from vnetmig.engine.code import Code, Result
@@ -120,6 +120,18 @@ def make_delta(base: bytes | bytearray | memoryview, target: bytes | bytearray |
     if equal:
         parts.append(_number(equal << 1))
     return b"".join(parts)
+
+
+def bind_delta(base: bytes | bytearray, target: bytes | bytearray, output: bytearray) -> Callable[[], int]:
+    """``make_delta`` of the same memory to the start of ``output``, again and again."""
+
+    def call() -> int:
+        delta = make_delta(base, target)
+        if len(delta) <= len(output):
+            output[: len(delta)] = delta
+        return len(delta)
+
+    return call
 
 
 class _Stop(Exception):
