@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from vnetmig.model import properties as p
 from vnetmig.model.guest import commands, layout
+from vnetmig.model.guest.buffer_slots import Part
 from vnetmig.model.guest.failure import GuestFailure
 from vnetmig.model.guest.receive import look
 from vnetmig.model.guest.set_up import initialise
-from vnetmig.model.guest.split_driver import Part
 from vnetmig.model.guest.turn import Turn
 
 

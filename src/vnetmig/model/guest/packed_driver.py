@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 
 from vnetmig.model.guest import layout
+from vnetmig.model.guest.buffer_slots import AVAIL, BUSY, INDIRECT, INDIRECT_MAX, USED, BufferSlots, Part
 from vnetmig.model.guest.failure import GuestFailure
-from vnetmig.model.guest.split_driver import AVAIL, BUSY, INDIRECT, INDIRECT_MAX, USED, Part
 from vnetmig.model.guest_ram import GuestRam
 from vnetmig.model.packed_ring import DESC_F_AVAIL, DESC_F_USED, EVENT_DESC, EVENT_DISABLE, FLAGS, WRAP
 from vnetmig.model.queue import DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, DESC_SIZE, need_event
@@ -21,17 +21,11 @@ _BLOCK = struct.Struct("<HHHHHHHHH")  # num, per, event_idx, next_avail, avail_w
 _DESC = struct.Struct("<QIHH")
 
 
-class PackedDriver:
+class PackedDriver(BufferSlots):
     """The queue whose areas are at ``place`` of the layout."""
 
-    num: int
-    per: int
-
     def __init__(self, ram: GuestRam, place: int) -> None:
-        self.ram = ram
-        self.place = place
-        self.block = layout.DRIVERS_AT + layout.DRIVER_SIZE * place
-        self.area = layout.QUEUES_AT + layout.QUEUE_AREA * place
+        super().__init__(ram, place)
         (
             self.num,
             self.per,
@@ -70,26 +64,6 @@ class PackedDriver:
                 self.added,
             ),
         )
-
-    @property
-    def addresses(self) -> tuple[int, int, int]:
-        return self.area, self.area + AVAIL, self.area + USED
-
-    @property
-    def slots(self) -> int:
-        return min(layout.SLOTS, self.num // self.per)
-
-    def busy(self) -> int:
-        """Slots that the device has."""
-        return self.ram.fetch(self.area + BUSY, self.slots).count(1)
-
-    def free_slot(self, start: int = 0) -> int | None:
-        """A slot that the device has not got, the first from ``start`` on."""
-        busy = self.ram.fetch(self.area + BUSY, self.slots)
-        slot = busy.find(0, start % self.slots)
-        if slot < 0:
-            slot = busy.find(0)
-        return None if slot < 0 else slot
 
     def add(self, slot: int, parts: list[Part], *, indirect: bool = False) -> None:
         """Make a buffer available. At most ``per`` parts, or INDIRECT_MAX of them in an indirect table."""

@@ -9,32 +9,21 @@ from __future__ import annotations
 import struct
 
 from vnetmig.model.guest import layout
+from vnetmig.model.guest.buffer_slots import AVAIL, BUSY, INDIRECT, INDIRECT_MAX, USED, BufferSlots, Part
 from vnetmig.model.guest.failure import GuestFailure
 from vnetmig.model.guest_ram import GuestRam
 from vnetmig.model.queue import DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, DESC_SIZE, need_event
-
-Part = tuple[int, int, bool]
-"""(address, length, whether the device writes it)"""
-
-AVAIL, USED, BUSY, INDIRECT = 0x1000, 0x2000, 0x3000, 0x4000
-INDIRECT_MAX = 4
 
 _BLOCK = struct.Struct("<HHHHHH")  # num, per, event_idx, avail_idx, last_used_idx, told
 _DESC = struct.Struct("<QIHH")
 _USED = struct.Struct("<II")
 
 
-class SplitDriver:
+class SplitDriver(BufferSlots):
     """The queue whose areas are at ``place`` of the layout."""
 
-    num: int
-    per: int
-
     def __init__(self, ram: GuestRam, place: int) -> None:
-        self.ram = ram
-        self.place = place
-        self.block = layout.DRIVERS_AT + layout.DRIVER_SIZE * place
-        self.area = layout.QUEUES_AT + layout.QUEUE_AREA * place
+        super().__init__(ram, place)
         self.num, self.per, self.event_idx, self.avail_idx, self.last_used_idx, self.told = _BLOCK.unpack(
             ram.fetch(self.block, _BLOCK.size)
         )
@@ -55,26 +44,6 @@ class SplitDriver:
             self.block,
             _BLOCK.pack(self.num, self.per, self.event_idx, self.avail_idx, self.last_used_idx, self.told),
         )
-
-    @property
-    def addresses(self) -> tuple[int, int, int]:
-        return self.area, self.area + AVAIL, self.area + USED
-
-    @property
-    def slots(self) -> int:
-        return min(layout.SLOTS, self.num // self.per)
-
-    def busy(self) -> int:
-        """Slots that the device has."""
-        return self.ram.fetch(self.area + BUSY, self.slots).count(1)
-
-    def free_slot(self, start: int = 0) -> int | None:
-        """A slot that the device has not got, the first from ``start`` on."""
-        busy = self.ram.fetch(self.area + BUSY, self.slots)
-        slot = busy.find(0, start % self.slots)
-        if slot < 0:
-            slot = busy.find(0)
-        return None if slot < 0 else slot
 
     def add(self, slot: int, parts: list[Part], *, indirect: bool = False) -> None:
         """Make a buffer available. At most ``per`` parts, or INDIRECT_MAX of them in an indirect table."""

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 from vnetmig.model import properties as p
 from vnetmig.model.guest import commands, layout
+from vnetmig.model.guest.buffer_slots import Part
 from vnetmig.model.guest.frames import FILLING_MAX, Packet
 from vnetmig.model.guest.receive import look
-from vnetmig.model.guest.split_driver import Part
 from vnetmig.model.guest.turn import Driver, Turn
 
 _FRAME_MAX = 1514 + 20
