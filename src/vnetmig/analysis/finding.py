@@ -5,6 +5,7 @@ Knows severities and verdicts; knows no stream and no rule.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -48,22 +49,27 @@ class Finding:
     follows: bool = False  #: QEMU stopped before: it never gets to say this one
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(list[Finding]):
     """All findings of one stream against one destination, in the order the loader would meet them."""
 
-    qemu: str  #: release
-    findings: tuple[Finding, ...]
+    def __init__(self, findings: Iterable[Finding] = (), qemu: str = "", against: str = "") -> None:
+        super().__init__(findings)
+        self.qemu = qemu  #: the destination's release
+        self.against = against  #: where the destination's profile comes from
 
     @property
     def worst(self) -> Severity:
         """Of what really happens: what stands behind a refusal is told, but never comes to pass."""
-        return max((f.severity for f in self.findings if not f.follows), default=Severity.INFO)
+        return max((f.severity for f in self if not f.follows), default=Severity.INFO)
 
     @property
     def verdict(self) -> str:
+        """One of ``VERDICTS``."""
         return VERDICTS[self.worst]
 
     @property
     def loads(self) -> bool:
         return self.worst < Severity.REFUSED
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (CheckResult, (list(self), self.qemu, self.against))

@@ -48,7 +48,7 @@ def load(
     """
     stream = Stream(engine)
     try:
-        data = _open(source, stream)
+        data = stream.input = _open(source, stream)
         _read(data, stream, progress)
         if memory is not None:
             stream.memory = load_memory(memory, stream.machine or "pc")

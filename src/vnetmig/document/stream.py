@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,8 @@ from vnetmig.stream.libvirt import LibvirtImage
 from vnetmig.stream.payload import Raw
 from vnetmig.stream.vmdescription import Description
 
+Buffer = bytes | mmap.mmap
+
 _COMPRESS: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzip.compress}
 
 
@@ -53,6 +56,8 @@ class Stream:
         """The section that reading stopped in; ``error.record`` holds what was decoded of it."""
         self._memory: GuestMemory | None = None
         self.wrappers: tuple[Wrapper, ...] = ()
+        self.input: Buffer = b""
+        """The bytes that were read, out of their wrappers: what stands behind a fault is only there."""
         self._sections_of: dict[int, Section] = {}
         self._views: dict[int, Device] = {}
 

@@ -9,6 +9,7 @@ from vnetmig.analysis.catalogue import (
     commands,
     configuration,
     crash,
+    foreseen,
     header,
     net,
     outgoing,
@@ -37,6 +38,7 @@ MESSAGES: tuple[Message, ...] = (
     *outgoing.MESSAGES,
     *tap.MESSAGES,
     *crash.MESSAGES,
+    *foreseen.MESSAGES,
 )
 
 _BY_ID = {message.id: message for message in MESSAGES}

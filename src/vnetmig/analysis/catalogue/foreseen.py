@@ -1,0 +1,68 @@
+"""What `vnetmig check` foresees and no QEMU says, or says only with other words around it.
+
+Knows what goes wrong silently; its entries have causes and remedies like the others, and no wording.
+"""
+
+from __future__ import annotations
+
+from vnetmig.analysis.catalogue.wording import Message, Wording
+
+MESSAGES: tuple[Message, ...] = (
+    Message(
+        id="rings-not-checked",
+        source="hw/virtio/virtio.c:virtio_load",
+        wordings=(),
+        means="The loader compares a split ring's indices with guest memory, and that memory is not at hand.",
+        causes=("the stream was saved without RAM (x-ignore-shared, or a disk of its own)",),
+        remedies=("give the guest's memory: --memory with the RAM file, or the pages that hold the rings",),
+    ),
+    Message(
+        id="memory-foreign",
+        source="hw/virtio/virtio.c:virtio_load",
+        wordings=(),
+        means="None of the pages that hold this device's rings is in the memory that was given: they read as zero.",
+        causes=("the memory is of another boot of the guest, or of another instant",),
+        remedies=("give the memory of the instant at which the stream was saved",),
+    ),
+    Message(
+        id="device-missing",
+        source="migration/savevm.c:qemu_loadvm_state",
+        wordings=(),
+        means="The destination has a device that the stream says nothing of. QEMU does not mind; the device stays as "
+        "after a reset, and a guest that used it finds it dead.",
+        causes=("a device of the destination's command line that the source did not have", "another PCI address"),
+        remedies=("give the destination exactly the source's devices, at the same addresses",),
+    ),
+    Message(
+        id="unreadable",
+        source="migration/savevm.c:qemu_loadvm_state_main",
+        wordings=(),
+        means="The stream cannot be read from here on.",
+        causes=("the file is damaged, or not a migration stream to its end",),
+        remedies=("compare it with the source's copy; `vnetmig inspect` shows all that stands before the fault",),
+    ),
+    Message(
+        id="stream-ended",
+        source="migration/savevm.c:qemu_loadvm_state_main",
+        wordings=(),
+        means="The stream ends before its end mark.",
+        causes=("the source died or cancelled while it sent", "the disk was full when the file was written"),
+        remedies=("save the VM again", "look at the source's log for why it stopped"),
+    ),
+    Message(
+        id="pci-version",
+        source="hw/pci/pci.c:vmstate_pci_device",
+        wordings=(),
+        means="The version in front of the PCI configuration is none that a PCIDevice has (0 to 2).",
+        causes=("the stream is damaged, or the loader was out of step before it got here",),
+        remedies=("compare the section with one of the same device (`vnetmig diff`)",),
+    ),
+    Message(
+        id="pci-irq-state",
+        source="hw/pci/pci.c:get_pci_irq_state",
+        wordings=(Wording("irq state {value:d}: must be 0 or 1."),),
+        means="One of the four INTx levels behind the PCI configuration is neither 0 nor 1.",
+        causes=("the stream is damaged, or the loader was out of step before it got here",),
+        remedies=("compare the section with one of the same device (`vnetmig diff`)",),
+    ),
+)

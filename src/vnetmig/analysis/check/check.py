@@ -1,0 +1,130 @@
+"""`check`: a saved stream against a destination, before anybody migrates.
+
+Knows the order of a load, section by section; each rule is in a module of its own. Pure: reads the decoded stream and
+the profile, changes neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from vnetmig.analysis.check import other_rules, stream_rules
+from vnetmig.analysis.check.device_rules import device_troubles
+from vnetmig.analysis.check.trouble import Trouble, finding
+from vnetmig.analysis.finding import CheckResult, Finding, Severity
+from vnetmig.analysis.profile.from_stream import profile_of
+from vnetmig.analysis.profile.profile import DeviceProfile, Profile
+from vnetmig.analysis.release import Release
+from vnetmig.document.load import Source, load
+from vnetmig.document.section import Section
+from vnetmig.document.stream import Stream
+from vnetmig.errors import StreamError
+from vnetmig.stream.events import Eof
+from vnetmig.virtio.section import device_of
+
+
+def check(
+    stream: Stream | Source,
+    against: Profile | None = None,
+    *,
+    qemu: str | Release | None = None,
+    source: Profile | None = None,
+    engine: str | None = None,
+) -> CheckResult:
+    """Every finding of a destination's load rules on ``stream``, in load order.
+
+    ``stream``: a loaded stream (``partial=True`` if it may be broken), or what ``load`` takes. ``against``: the
+    destination; None: a destination made as the stream's own device was. ``qemu``: its release, when it is not the
+    profile's. ``source``: the profile of where the stream comes from, for what only shows after a reboot.
+
+    >>> import vnetmig
+    >>> result = vnetmig.check(vnetmig.sample(), qemu="11.1")
+    >>> result.verdict, result[0].message
+    ('refused', 'VQ 0 vring.num 1024 exceeds allocated max 256')
+    """
+    document = stream if isinstance(stream, Stream) else load(stream, partial=True, engine=engine)
+    release = Release.parse(qemu) if isinstance(qemu, str) else qemu
+    profile = against if against is not None else profile_of(document, release)
+    release = release or profile.qemu
+    found: list[Finding] = []
+    is_over = False
+    for trouble, section in _troubles(document, profile, release, source, engine):
+        idstr, instance = (section.idstr, section.instance_id) if section is not None else (None, 0)
+        made = finding(trouble, release, idstr, instance)
+        found.append(replace(made, follows=True) if is_over else made)
+        is_over = is_over or made.severity >= Severity.REFUSED
+    return CheckResult(found, str(release), profile.origin)
+
+
+def _troubles(
+    stream: Stream, profile: Profile, release: Release, source: Profile | None, engine: str | None
+) -> Iterator[tuple[Trouble, Section | None]]:
+    for trouble in stream_rules.configuration(stream, profile):
+        yield trouble, None
+    described = _described(stream)
+    for section in stream.sections:
+        if section.type not in ("start", "full"):
+            continue
+        for trouble in stream_rules.header(section, profile):
+            yield trouble, section
+            if trouble.stops:
+                return
+        kind = device_of(section.idstr)
+        if kind is None or section.type != "full":
+            for trouble in other_rules.section(stream, section, described):
+                yield trouble, section
+                if trouble.stops:
+                    return
+            continue
+        is_read = section.footer is not None or (section.payload is not None and stream.error is None)
+        for trouble in device_troubles(
+            section,
+            _waiting(profile, section.idstr, kind),
+            release,
+            kind,
+            stream.memory,
+            lambda section=section: _rest(stream, section),  # type: ignore[misc]
+            None if is_read or stream.error is None else stream.error.record,
+            is_read=is_read,
+            came_from=None if source is None else source.device(section.idstr),
+            engine=engine,
+        ):
+            yield trouble, section
+            if trouble.stops:
+                return
+        if not is_read:
+            return
+    if stream.error is not None and any(isinstance(event, Eof) for event in stream.events):
+        yield stream_rules.description(stream.error, stream.input), None
+    elif stream.error is not None:
+        yield stream_rules.reading(stream.error, stream.input), None
+        return
+    for trouble in stream_rules.missing_devices(stream, profile):
+        yield trouble, None
+
+
+def _described(stream: Stream) -> frozenset[tuple[str, int]]:
+    """(idstr, instance) of the devices in the stream's description."""
+    description = stream.description
+    try:
+        devices = description.devices if description is not None else ()
+    except StreamError:
+        return frozenset()
+    return frozenset((device.name, device.instance_id) for device in devices)
+
+
+def _waiting(profile: Profile, idstr: str, kind: str) -> DeviceProfile:
+    """The device that takes the section; one of which nothing is known, where the profile does not name devices."""
+    found = profile.device(idstr)
+    if found is None:
+        found = next((device for device in profile.devices if device.kind == kind), None)
+    return found or DeviceProfile(idstr, kind)
+
+
+def _rest(stream: Stream, section: Section) -> bytes:
+    """The stream's bytes from the payload of ``section`` on, with what was changed in it."""
+    begin = section.payload_span[0]
+    if section.payload is None or section.footer is None:
+        return bytes(stream.input[begin:])
+    return section.encode_payload(section.payload) + bytes(stream.input[section.payload_span[1] :])
