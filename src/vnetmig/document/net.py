@@ -13,7 +13,8 @@ from vnetmig.document.queue import Queue
 from vnetmig.document.receive import MacTable, ReceiveMode, Rss, vlans_from, vlans_to
 from vnetmig.errors import FieldError
 from vnetmig.virtio import features
-from vnetmig.virtio.rings import RING_PACKED, VERSION_1, guest_features
+from vnetmig.virtio.offered import proved
+from vnetmig.virtio.rings import guest_features
 from vnetmig.vmstate.value import Value
 
 #         config_len    one of these features is offered
@@ -125,12 +126,7 @@ class NetDevice(Device):
     @property
     def offered_at_least(self) -> int:
         """Features that this stream proves the device offers: accepted ones, and those its layout follows from."""
-        bits = self.guest_features
-        subsections = self.record.subsections()
-        if "virtqueues" in subsections:
-            bits |= VERSION_1
-        if "packed_virtqueues" in subsections:
-            bits |= RING_PACKED
+        bits = self.guest_features | proved(self.record)
         length = self._int("config_len")
         for end, name in _CONFIG_PROVES:
             if length == end:

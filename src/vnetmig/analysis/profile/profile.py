@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vnetmig.analysis.profile.net_backend import Host
 from vnetmig.analysis.release import Release
 
 
@@ -26,7 +27,7 @@ class DeviceProfile:
     backend: str | None = None  #: netdev type: "user", "tap", "vhost-user", ...
     vhost: bool = False
     queue_pairs: int | None = None  #: of the backend (net)
-    queue_sizes: tuple[int, ...] | None = None  #: of each virtqueue as created; the last one repeats
+    queue_sizes: tuple[int, ...] | None = None  #: of each virtqueue as created; see ``queue_size``
     vectors: int | None = None  #: MSI-X table entries; 0 is none
     config_size: int | None = None  #: PCI config space: 256, or 4096 behind an Express port
     config_len: int | None = None  #: virtio device config
@@ -36,6 +37,15 @@ class DeviceProfile:
     pci_ids: tuple[int, int, int] | None = None  #: device id, revision, subsystem id; vendor is 0x1af4
     properties: Mapping[str, str] = field(default_factory=dict)  #: as given on -device
     assumed: tuple[str, ...] = ()  #: in words: what was not said and is assumed
+
+    def queue_size(self, index: int, count: int) -> int | None:
+        """Entries of virtqueue ``index`` of ``count``: a NIC with more pairs in use has rx, tx, ..., control.
+        Of others the last one repeats."""
+        if not self.queue_sizes:
+            return None
+        if self.kind == "virtio-net":
+            return self.queue_sizes[-1 if index == count - 1 else index % 2]
+        return self.queue_sizes[min(index, len(self.queue_sizes) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ class Profile:
     capabilities: frozenset[str] | None = None  #: migration capabilities that are on; None: as the stream's
     ram: Mapping[str, int] = field(default_factory=dict)  #: RAM block -> bytes, where known
     uuid: str | None = None
+    host: Host | None = None  #: what was probed on the destination's kernel
     origin: str = ""  #: where it comes from, for people: "cmdline:vm.sh", "qmp:/run/qmp.sock", "the stream itself"
     assumed: tuple[str, ...] = ()
 
