@@ -26,7 +26,9 @@ _BEFORE, _AFTER = 600, 2000
 #   format   what it prints
 _NUMBERS = {
     "x": "[0-9a-f]{1,16}",
-    "#x": "0x[0-9a-f]{1,32}",
+    "#x": "0x[0-9a-f]{1,16}",
+    "#06x": "0x[0-9a-f]{4,16}",
+    "#034x": "0x[0-9a-f]{32}",
     "d": "-?[0-9]{1,20}",
 }
 
@@ -120,7 +122,6 @@ def _pattern(text: str) -> _Pattern:
         if name is None:
             continue
         if form:
-            form = re.sub(r"0\d+x", "x", form)
             bases[name] = 10 if form == "d" else 16
             parts.append(f"(?P<{name}>{_NUMBERS[form]})")
         elif name == "reason":

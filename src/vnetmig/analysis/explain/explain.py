@@ -29,7 +29,6 @@ from vnetmig.analysis.explain.feature_fault import (
 )
 from vnetmig.analysis.explain.harmless import harmless
 from vnetmig.analysis.explain.log import LogLine, lines
-from vnetmig.analysis.explain.nearest import nearest
 from vnetmig.analysis.explain.told import SILENT, SILENT_SINCE_10_2, Values, notes
 from vnetmig.analysis.release import Release
 
@@ -113,7 +112,8 @@ def _cause(failure: Failure) -> tuple[Message, dict[str, Value]]:
         named = any(reading.message.id == "max-queue-pairs" for reading in failure.readings)
         fields = any(reading.message.id == "field-failed" for reading in failure.readings)
         # Since 10.2 no line names the field; virtio-net has only this one that must be equal.
-        if named or (device is not None and device_path.kind(device) == "virtio-net" and not _names_another(failure)):
+        net = device is not None and device_path.kind(device) == "virtio-net"
+        if named or (net and not _names_another(failure)):
             return _BY_ID["max-queue-pairs"], head.values
         del fields
     return head.message, head.values
@@ -141,7 +141,7 @@ def _silently(failure: Failure, kind: str | None, error: str | None) -> Iterator
 
 
 def _numbered(failure: Failure, error: str | None) -> Iterator[str]:
-    """What the error number adds. Since 10.2 every refusal of a device is EINVAL, and before it that is the usual one."""
+    """What the error number adds: nothing when it is EINVAL, the usual one, and since 10.2 a device's only one."""
     if error is None or failure.head.message.id == END:
         return
     if failure.head.message.follows or error != "Invalid argument":
@@ -185,6 +185,8 @@ def _once(explained: Iterable[Explanation]) -> list[Explanation]:
 
 def _not_understood(rest: list[LogLine], *, alone: bool) -> tuple[list[Unknown], list[str]]:
     """Lines that look like errors, or all when nothing else was understood; and what the harmless ones are."""
+    from vnetmig.analysis.explain.nearest import nearest  # only what is not understood needs it
+
     unknown: list[Unknown] = []
     quiet: list[str] = []
     for line in rest:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vnetmig.analysis.explain.feature_origin import KERNEL_USO, Origin, origin
-from vnetmig.virtio.features import DEVICES, Feature, features, features_in, names
+from vnetmig.virtio.features import DEVICES, Feature, features, features_in
 
 UNKNOWN_DEVICE = "virtio-net"
 """Whose features they are taken for when no line names the device."""
@@ -43,7 +43,7 @@ class FeatureFault:
     guest: int
     host: int
     missing: tuple[FeatureNote, ...]
-    spare: tuple[str, ...]
+    spare: tuple[str, ...]  #: without those of legacy devices, which no driver of today takes
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ def feature_fault(guest: int, host: int, device: str | None) -> FeatureFault:
         guest=guest,
         host=host,
         missing=tuple(note(known, feature) for feature in missing),
-        spare=tuple(names(known, host & ~guest)),
+        spare=tuple(f.name for f in features_in(known, host & ~guest) if not f.meaning.startswith("legacy")),
     )
 
 
@@ -133,8 +133,8 @@ def _hints(fault: FeatureFault) -> Iterable[str]:
             "number before they print it (seen in 11.1.3)"
         )
         yield (
-            "ask the source: QMP x-query-virtio-status has the guest's features, `vnetmig inspect STREAM virtio-net` "
-            "too; those that the second number lacks are the missing ones"
+            "ask the guest (Linux: /sys/bus/virtio/devices/virtio*/features, one digit for each bit) or the stream "
+            "(`vnetmig inspect STREAM virtio-net`); what the second number lacks of these is missing"
         )
     if any(entry.feature.name.startswith("bit ") for entry in fault.missing):
         yield "a bit that no table has points to bytes out of step or a damaged stream, not to a setting"
