@@ -35,8 +35,15 @@ from vnetmig.analysis.release import Release
 MOST = 200
 """Explanations, and unknown lines, that are given for one text."""
 
+READINGS_MOST = 20_000
+"""Messages after which a text is not read on: it repeats itself, or somebody wants to keep us busy."""
+
+_NEAREST_MOST = 5
+"""Unknown lines for which similar messages are looked for."""
+
 _BY_ID = {message.id: message for message in MESSAGES}
-_ERROR = re.compile(r"(?:qemu[\w.-]{0,40}|kvm|QEMU): |\b(?:error|failed|Failed|Unable|cannot|Assertion)\b")
+_QEMU = re.compile(r"(?:\bqemu[\w.-]{0,40}|\bkvm|QEMU): ")
+_ERROR = re.compile(_QEMU.pattern + r"|\b(?:error|failed|Failed|Unable|cannot|Assertion)\b")
 
 
 def explain(text: str, *, qemu: str | None = None) -> Explanations:
@@ -54,6 +61,8 @@ def explain(text: str, *, qemu: str | None = None) -> Explanations:
     understood: list[tuple[Reading, LogLine]] = []
     rest: list[LogLine] = []
     for found, line in readings(finder, log):
+        if len(understood) > READINGS_MOST:
+            break
         understood.extend((reading, line) for reading in found)
         if not found:
             rest.append(line)
@@ -63,7 +72,7 @@ def explain(text: str, *, qemu: str | None = None) -> Explanations:
         found=tuple(explained[:MOST]),
         unknown=tuple(unknown[:MOST]),
         harmless=tuple(dict.fromkeys(quiet)),
-        cut=len(explained) > MOST or len(unknown) > MOST,
+        cut=len(explained) > MOST or len(unknown) > MOST or len(understood) > READINGS_MOST,
     )
 
 
@@ -184,16 +193,18 @@ def _once(explained: Iterable[Explanation]) -> list[Explanation]:
 
 
 def _not_understood(rest: list[LogLine], *, alone: bool) -> tuple[list[Unknown], list[str]]:
-    """Lines that look like errors, or all when nothing else was understood; and what the harmless ones are."""
+    """QEMU's lines that no table has (with nothing else understood, also others that look like errors, or the only
+    line there is); and what the harmless ones are."""
     from vnetmig.analysis.explain.nearest import nearest  # only what is not understood needs it
 
     unknown: list[Unknown] = []
     quiet: list[str] = []
+    looks = _ERROR if alone else _QEMU
     for line in rest:
         what = harmless(line.text)
         if what is not None:
             quiet.append(what)
-        elif ((len(rest) == 1 and alone) or _ERROR.search(line.text, 0, 2000)) and len(unknown) <= MOST:
-            near = tuple(nearest(MESSAGES, line.text)) if len(unknown) < 5 else ()
+        elif len(unknown) <= MOST and ((alone and len(rest) == 1) or looks.search(line.text, 0, 2000)):
+            near = tuple(nearest(MESSAGES, line.text)) if len(unknown) < _NEAREST_MOST else ()
             unknown.append(Unknown(line.text.strip()[:500], line.number, near))
     return unknown, quiet

@@ -18,6 +18,9 @@ DEVICE = "device-failed"
 REACH = 200
 """Lines behind its first within which a chain ends."""
 
+MAIL_MOST = 5000
+"""Lines of a text that somebody may have wrapped: a longer one is a log from a file."""
+
 _WRAPPED_MOST = 3
 """Lines that a wrapped message goes on for behind its first."""
 
@@ -108,7 +111,7 @@ def readings(finder: Finder, lines: Sequence[LogLine]) -> Iterator[tuple[list[Re
     for place, line in enumerate(lines):
         behind = used.pop(place, 0)
         found = [r for r in finder.find(line.text) if behind <= r.span[0] < line.end]
-        if place + 1 < len(lines) and continues(line, lines[place + 1]):
+        if len(lines) <= MAIL_MOST and place + 1 < len(lines) and continues(line, lines[place + 1]):
             whole = _joined(finder, lines, place)
             if whole is not None:
                 crossing, text, rest = whole

@@ -14,6 +14,7 @@ HARMLESS = (
     ("libbpf: ", "receive steering is done without eBPF"),
     ("Can't load eBPF RSS - fallback to software RSS", "receive steering is done without eBPF"),
     ("terminating on signal", "the management layer ended this QEMU"),
+    ("Received a live migration error", "KubeVirt's note that there was an error"),
     ("shutting down, reason=", "libvirt's note that this QEMU was ended"),
     ("is tainted: ", "libvirt's note about the guest's options"),
     ("-machine accel=", "a command line"),

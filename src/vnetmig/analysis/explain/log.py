@@ -9,6 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import json
 
 LONGEST = 8192
 """A longer line is looked at in pieces of this many characters."""
@@ -34,7 +39,7 @@ _BEGINS = re.compile(
 )
 """How a line begins that is not the rest of the one before."""
 
-_WRAPS_FROM = 50
+_WRAPS_FROM = 36
 """Nobody wraps a line at fewer characters."""
 
 
@@ -50,6 +55,8 @@ class LogLine:
 def lines(text: str) -> Iterator[LogLine]:
     """The lines of ``text``, unwrapped; several of them may have one number."""
     for number, raw in enumerate(text.split("\n"), 1):
+        if not raw:
+            continue
         for piece in _unwrapped(raw):
             if len(piece) <= LONGEST:
                 if piece and not piece.isspace():
@@ -97,14 +104,19 @@ def _plain(text: str) -> Iterator[str]:
 
 def _json_texts(raw: str) -> list[str]:
     """The texts of a JSON log line; the line itself when it is none."""
-    import json
-
     start = raw.index('{"')
     try:
-        record, _ = json.JSONDecoder().raw_decode(raw, start)
+        record, _ = _decoder().raw_decode(raw, start)
     except (ValueError, RecursionError):
         return [raw]
     if not isinstance(record, dict):
         return [raw]
     found = [record[key] for key in ("msg", "message", "reason", "error") if isinstance(record.get(key), str)]
     return found or [raw]
+
+
+@cache
+def _decoder() -> json.JSONDecoder:
+    import json  # most logs need none
+
+    return json.JSONDecoder()

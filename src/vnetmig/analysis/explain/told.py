@@ -129,6 +129,11 @@ def _error(v: Values) -> Told:
     return (said,) if said else ()
 
 
+def _number(v: Values) -> Told:
+    """The number alone: what it means on loading is not what it means elsewhere."""
+    return tuple(text.partition(":")[0] for text in _error(v))
+
+
 def _not_equal(v: Values) -> Told:
     local, stream = v.number("local"), v.number("stream")
     return (f"the destination has {local}, the stream {stream} (the line is in hexadecimal)",)
@@ -320,10 +325,10 @@ TOLD: dict[str, Callable[[Values], Told]] = {
     "post-load-hook": _code,
     "migration-failed": lambda v: _error(v) if "strerror" in v.values else (),
     "peer-gone": _error,
-    "tap-create": _error,
-    "tap-configure": _error,
-    "tap-offload": lambda v: _error(v) if "strerror" in v.values else (),
-    "libvirt-connection": _error,
+    "tap-create": _number,
+    "tap-configure": _number,
+    "tap-offload": lambda v: _number(v) if "strerror" in v.values else (),
+    "libvirt-connection": _number,
     "not-equal": _not_equal,
     "max-queue-pairs": _queue_pairs,
     "queue-pairs": _queue_pairs,
