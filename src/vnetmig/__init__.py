@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 from vnetmig.errors import EncodeError, EngineError, FieldError, MigrationError, StreamError, VnetmigError
 
 if TYPE_CHECKING:
+    from vnetmig.analysis.explain.explain import explain as explain
+    from vnetmig.analysis.explain.explanation import Explanation as Explanation
+    from vnetmig.analysis.explain.explanation import Explanations as Explanations
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.sample import sample as sample
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 _LAZY = {
     "MODES": "vnetmig.migration.modes",
     "Destination": "vnetmig.migration.destination",
+    "Explanation": "vnetmig.analysis.explain.explanation",
+    "Explanations": "vnetmig.analysis.explain.explanation",
     "Machine": "vnetmig.migration.machine",
     "MigrationControl": "vnetmig.migration.control",
     "Options": "vnetmig.migration.options",
@@ -52,6 +57,7 @@ _LAZY = {
     "Timeline": "vnetmig.migration.timeline",
     "decoder_of": "vnetmig.migration.registration",
     "engines": "vnetmig.engine",
+    "explain": "vnetmig.analysis.explain.explain",
     "load": "vnetmig.document.load",
     "migrate": "vnetmig.document.migrate",
     "register_savevm_live": "vnetmig.migration.registration",
@@ -66,6 +72,8 @@ __all__ = [
     "Destination",
     "EncodeError",
     "EngineError",
+    "Explanation",
+    "Explanations",
     "FieldError",
     "Machine",
     "MigrationControl",
@@ -81,6 +89,7 @@ __all__ = [
     "decoder_of",
     "engine",
     "engines",
+    "explain",
     "load",
     "migrate",
     "register_savevm_live",

@@ -12,6 +12,7 @@ from vnetmig.cli.group import VerbGroup
 
 #   verb          what it does; the module has the verb's name
 VERBS = {
+    "explain": "What a line or a log of QEMU's means, who did it, and what to do.",
     "inspect": "Sections, devices and fields of a stream, with offsets.",
     "recode": "Decode a stream to values and encode it again; say whether the bytes are the same.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from vnetmig.virtio.pci_config import ENDPOINT, HEADER
+from vnetmig.virtio.pci_header import ENDPOINT, HEADER
 from vnetmig.virtio.section import device_of
 
 NOTE: Final = "SIMULATED: rebuilds counted in a QEMU, times a price for each; not measured in this run"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from vnetmig.errors import StreamError
-from vnetmig.vmstate.value import Value
+if TYPE_CHECKING:
+    from vnetmig.errors import StreamError
+    from vnetmig.vmstate.value import Value
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Iterator[Json] | None"
 """An iterator is a list that is made while it is written."""

@@ -39,7 +39,7 @@ MESSAGES = (
         (
             "Start the destination with -machine and the versioned name that the stream has.",
             (
-                "If the destination does not know that name, migrate by way of a QEMU that knows both guests' types, or "
+                "If the destination does not know that name, go by way of a QEMU that knows both guests' types, or "
                 "shut the guest down and change its machine type."
             ),
         ),

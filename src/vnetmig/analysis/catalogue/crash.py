@@ -68,6 +68,15 @@ MESSAGES = (
         side=MANAGEMENT,
     ),
     Message(
+        "libvirt-connection",
+        "libvirt: src/rpc/virnetsocket.c:virNetSocketReadWire",
+        (Wording("End of file while reading data: : {strerror}"),),
+        "The connection to the other host's libvirt broke in the middle of the migration.",
+        ("libvirtd or virtqemud was restarted there (a package update), or the network broke.",),
+        ("Look at that host's libvirt journal at the same second; migrate again.",),
+        side=MANAGEMENT,
+    ),
+    Message(
         "cpu-features",
         "libvirt: src/qemu/qemu_process.c:qemuProcessVerifyCPUFeatures",
         (Wording("guest CPU doesn't match specification: missing features: {features}"),),

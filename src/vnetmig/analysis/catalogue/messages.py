@@ -5,6 +5,8 @@ Knows the tables; knows nothing of their contents.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vnetmig.analysis.catalogue import (
     commands,
     configuration,
@@ -22,6 +24,7 @@ from vnetmig.analysis.catalogue import (
     vmstate,
 )
 from vnetmig.analysis.catalogue.wording import Message
+from vnetmig.analysis.release import Release
 from vnetmig.errors import FieldError
 
 MESSAGES: tuple[Message, ...] = (
@@ -54,3 +57,12 @@ def message(id: str) -> Message:
         return _BY_ID[id]
     except KeyError:
         raise FieldError(f"no message is called '{id}'; `vnetmig explain --list` has them all") from None
+
+
+def messages_of(release: Release | None) -> tuple[Message, ...]:
+    """All messages, with only the wordings of ``release``; None: with all."""
+    if release is None:
+        return MESSAGES
+    return tuple(
+        replace(message, wordings=tuple(w for w in message.wordings if w.used_by(release))) for message in MESSAGES
+    )

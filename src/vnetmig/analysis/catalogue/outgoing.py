@@ -26,8 +26,8 @@ MESSAGES = (
         ),
         (
             (
-                "Read the destination's log at the same second (/var/log/libvirt/qemu/VM.log, the target pod's log) and "
-                "explain that."
+                "Read the destination's log at the same second (/var/log/libvirt/qemu/VM.log, the target pod's log) "
+                "and explain that."
             ),
             "Nothing there: look for the OOM killer and for the management layer's time-outs.",
         ),

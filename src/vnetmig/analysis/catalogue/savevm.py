@@ -175,7 +175,7 @@ MESSAGES = (
         follows=True,
     ),
     Message(
-        "section-ended",
+        "load-setup",
         "migration/savevm.c:qemu_loadvm_state",
         (Wording("Load state of device {idstr} failed"),),
         "The device could not get ready to load.",

@@ -1,0 +1,1 @@
+"""What a line or a log of QEMU means: unwrapped, read, put together, explained."""
