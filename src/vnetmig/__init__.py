@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from vnetmig.errors import EncodeError, EngineError, FieldError, MigrationError, StreamError, VnetmigError
 
 if TYPE_CHECKING:
+    from vnetmig.analysis.diff import Difference as Difference
+    from vnetmig.analysis.diff import diff as diff
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.sample import sample as sample
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "MODES": "vnetmig.migration.modes",
     "Destination": "vnetmig.migration.destination",
+    "Difference": "vnetmig.analysis.diff",
     "Machine": "vnetmig.migration.machine",
     "MigrationControl": "vnetmig.migration.control",
     "Options": "vnetmig.migration.options",
@@ -51,6 +54,7 @@ _LAZY = {
     "Stream": "vnetmig.document.stream",
     "Timeline": "vnetmig.migration.timeline",
     "decoder_of": "vnetmig.migration.registration",
+    "diff": "vnetmig.analysis.diff",
     "engines": "vnetmig.engine",
     "load": "vnetmig.document.load",
     "migrate": "vnetmig.document.migrate",
@@ -64,6 +68,7 @@ _LAZY = {
 __all__ = [
     "MODES",
     "Destination",
+    "Difference",
     "EncodeError",
     "EngineError",
     "FieldError",
@@ -79,6 +84,7 @@ __all__ = [
     "Timeline",
     "VnetmigError",
     "decoder_of",
+    "diff",
     "engine",
     "engines",
     "load",

@@ -13,6 +13,7 @@ from vnetmig.cli.group import VerbGroup
 #   verb          what it does; the module has the verb's name
 VERBS = {
     "inspect": "Sections, devices and fields of a stream, with offsets.",
+    "diff": "What differs between two streams, field by field.",
     "recode": "Decode a stream to values and encode it again; say whether the bytes are the same.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
     "bench": "The engines on this machine, against the floor.",

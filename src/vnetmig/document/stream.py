@@ -172,6 +172,11 @@ class Stream:
             raise FieldError(f"nothing describes '{found[-1].idstr}': {reason}")
         return view
 
+    def named(self, name: str) -> Device:
+        """The device called ``name`` as people write it: an idstr, the end of one, ``cpu#1`` for an instance."""
+        idstr, mark, number = name.rpartition("#")
+        return self.device(idstr, int(number)) if mark and number.isdecimal() else self.device(name)
+
     def _find(self, idstr: str, instance_id: int | None) -> list[Section]:
         sections = [s for s in self._device_sections() if instance_id is None or s.instance_id == instance_id]
         exact = [s for s in sections if s.idstr == idstr]
