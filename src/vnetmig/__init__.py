@@ -15,11 +15,14 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from vnetmig.errors import EncodeError, EngineError, FieldError, MigrationError, StreamError, VnetmigError
+from vnetmig.errors import EditError, EncodeError, EngineError, FieldError, MigrationError, StreamError, VnetmigError
 
 if TYPE_CHECKING:
     from vnetmig.analysis.diff import Difference as Difference
     from vnetmig.analysis.diff import diff as diff
+    from vnetmig.analysis.edit import Edited as Edited
+    from vnetmig.analysis.edit import Operation as Operation
+    from vnetmig.analysis.edit import edit as edit
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.sample import sample as sample
@@ -45,8 +48,10 @@ _LAZY = {
     "MODES": "vnetmig.migration.modes",
     "Destination": "vnetmig.migration.destination",
     "Difference": "vnetmig.analysis.diff",
+    "Edited": "vnetmig.analysis.edit",
     "Machine": "vnetmig.migration.machine",
     "MigrationControl": "vnetmig.migration.control",
+    "Operation": "vnetmig.analysis.edit",
     "Options": "vnetmig.migration.options",
     "QuietHandlers": "vnetmig.migration.handlers",
     "Registry": "vnetmig.migration.registry",
@@ -55,6 +60,7 @@ _LAZY = {
     "Timeline": "vnetmig.migration.timeline",
     "decoder_of": "vnetmig.migration.registration",
     "diff": "vnetmig.analysis.diff",
+    "edit": "vnetmig.analysis.edit",
     "engines": "vnetmig.engine",
     "load": "vnetmig.document.load",
     "migrate": "vnetmig.document.migrate",
@@ -69,12 +75,15 @@ __all__ = [
     "MODES",
     "Destination",
     "Difference",
+    "EditError",
+    "Edited",
     "EncodeError",
     "EngineError",
     "FieldError",
     "Machine",
     "MigrationControl",
     "MigrationError",
+    "Operation",
     "Options",
     "QuietHandlers",
     "Registry",
@@ -85,6 +94,7 @@ __all__ = [
     "VnetmigError",
     "decoder_of",
     "diff",
+    "edit",
     "engine",
     "engines",
     "load",

@@ -5,14 +5,13 @@ Knows sections and events; opens no file (``document.load`` does).
 
 from __future__ import annotations
 
-import gzip
-import lzma
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from vnetmig.document.device import Device
 from vnetmig.document.net import NetDevice
+from vnetmig.document.saving import write
 from vnetmig.document.section import Section
 from vnetmig.document.sizes import resized
 from vnetmig.errors import FieldError, StreamError
@@ -31,11 +30,8 @@ from vnetmig.stream.events import (
     VmDescription,
 )
 from vnetmig.stream.guest_memory import GuestMemory
-from vnetmig.stream.libvirt import LibvirtImage
 from vnetmig.stream.payload import Raw
 from vnetmig.stream.vmdescription import Description
-
-_COMPRESS: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzip.compress}
 
 
 class Stream:
@@ -232,22 +228,4 @@ class Stream:
         """
         if self.error is not None:
             raise self.error
-        target = Path(path)
-        front = b"".join(w.encode() for w in self.wrappers if isinstance(w, LibvirtImage))
-        compress = _COMPRESS.get(target.suffix)
-        scratch = target.with_name(f".{target.name}.part")
-        total = 0
-        try:
-            with scratch.open("wb") as file:
-                if compress is not None:
-                    data = front + self.encode()
-                    total = len(data)
-                    file.write(compress(data))
-                else:
-                    total = file.write(front)
-                    for piece in self.pieces():
-                        total += file.write(piece)
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
-        return total
+        return write(path, self.pieces(), self.wrappers)
