@@ -76,9 +76,9 @@ def test_an_array_whose_number_is_not_its_own(path: str) -> None:
     made.resize("table", 1)
     made.resize("twice", 2)
     before = made.save()
-    with pytest.raises(FieldError, match="fixed number of elements|its number follows"):
+    with pytest.raises(FieldError, match=r"fixed number of elements|its number follows"):
         elements.insert(made, path, 0)
-    with pytest.raises(FieldError, match="fixed number of elements|its number follows"):
+    with pytest.raises(FieldError, match=r"fixed number of elements|its number follows"):
         elements.remove(made, path, 0)
     assert made.save() == before
 

@@ -1,8 +1,8 @@
 """Changing a stream: values set, entries and subsections put in and taken out; proof that nothing else moved.
 
-Knows the order of things: a copy is changed, encoded, and loaded again with nothing assumed; what comes out must have the
-values that were meant, and must differ from the input in the edited devices only. What a text means is ``edit_names``',
-what must hold is ``edit_rules``'.
+Knows the order of things: a copy is changed, encoded, and loaded again with nothing assumed; what comes out must have
+the values that were meant, and must differ from the input in the edited devices only. What a text means is
+``edit_names``', what must hold is ``edit_rules``'.
 """
 
 from __future__ import annotations
