@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from vnetmig.analysis.edit import edit as edit
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
+    from vnetmig.document.net_state import NetQueue as NetQueue
+    from vnetmig.document.net_state import NetState as NetState
+    from vnetmig.document.net_state import new_net as new_net
+    from vnetmig.document.new_stream import new_stream as new_stream
     from vnetmig.document.sample import sample as sample
     from vnetmig.document.stream import Stream as Stream
     from vnetmig.engine import engines as engines
@@ -51,6 +55,8 @@ _LAZY = {
     "Edited": "vnetmig.analysis.edit",
     "Machine": "vnetmig.migration.machine",
     "MigrationControl": "vnetmig.migration.control",
+    "NetQueue": "vnetmig.document.net_state",
+    "NetState": "vnetmig.document.net_state",
     "Operation": "vnetmig.analysis.edit",
     "Options": "vnetmig.migration.options",
     "QuietHandlers": "vnetmig.migration.handlers",
@@ -64,6 +70,8 @@ _LAZY = {
     "engines": "vnetmig.engine",
     "load": "vnetmig.document.load",
     "migrate": "vnetmig.document.migrate",
+    "new_net": "vnetmig.document.net_state",
+    "new_stream": "vnetmig.document.new_stream",
     "register_savevm_live": "vnetmig.migration.registration",
     "register_vmstate": "vnetmig.migration.registration",
     "sample": "vnetmig.document.sample",
@@ -83,6 +91,8 @@ __all__ = [
     "Machine",
     "MigrationControl",
     "MigrationError",
+    "NetQueue",
+    "NetState",
     "Operation",
     "Options",
     "QuietHandlers",
@@ -99,6 +109,8 @@ __all__ = [
     "engines",
     "load",
     "migrate",
+    "new_net",
+    "new_stream",
     "register_savevm_live",
     "register_vmstate",
     "sample",
