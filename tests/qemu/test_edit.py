@@ -28,7 +28,7 @@ PATCHES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "allmulti": (("--set", f"{NET}:rx_mode.allmulti=on"), {"multicast": "all"}),
     "nouni": (("--set", f"{NET}:rx_mode.nouni=on"), {"unicast": "none"}),
     "vlan map cleared": (("--set", f"{NET}:vlans=none"), {"vlan": "none", "vlan-table": []}),
-    "vlan 42": (("--set", f"{NET}:vlans=+42"), {"vlan": "normal", "vlan-table": [0, 42]}),
+    "vlan 42": (("--set", f"{NET}:vlans=+42"), {"vlan": "normal", "vlan-table": [42, 0]}),
     "first entry rewritten": (
         ("--set", f"{NET}:mac_table.macs[0]=33:33:00:00:00:99"),
         {"multicast-table": [*KEPT[:2], "33:33:00:00:00:99"]},
