@@ -15,14 +15,23 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from vnetmig.errors import EncodeError, EngineError, FieldError, MigrationError, StreamError, VnetmigError
+from vnetmig.errors import EditError, EncodeError, EngineError, FieldError, MigrationError, StreamError, VnetmigError
 
 if TYPE_CHECKING:
+    from vnetmig.analysis.diff import Difference as Difference
+    from vnetmig.analysis.diff import diff as diff
+    from vnetmig.analysis.edit import Edited as Edited
+    from vnetmig.analysis.edit import Operation as Operation
+    from vnetmig.analysis.edit import edit as edit
     from vnetmig.analysis.explain.explain import explain as explain
     from vnetmig.analysis.explain.explanation import Explanation as Explanation
     from vnetmig.analysis.explain.explanation import Explanations as Explanations
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
+    from vnetmig.document.net_state import NetQueue as NetQueue
+    from vnetmig.document.net_state import NetState as NetState
+    from vnetmig.document.net_state import new_net as new_net
+    from vnetmig.document.new_stream import new_stream as new_stream
     from vnetmig.document.sample import sample as sample
     from vnetmig.document.stream import Stream as Stream
     from vnetmig.engine import engines as engines
@@ -47,8 +56,13 @@ _LAZY = {
     "Destination": "vnetmig.migration.destination",
     "Explanation": "vnetmig.analysis.explain.explanation",
     "Explanations": "vnetmig.analysis.explain.explanation",
+    "Difference": "vnetmig.analysis.diff",
+    "Edited": "vnetmig.analysis.edit",
     "Machine": "vnetmig.migration.machine",
     "MigrationControl": "vnetmig.migration.control",
+    "NetQueue": "vnetmig.document.net_state",
+    "NetState": "vnetmig.document.net_state",
+    "Operation": "vnetmig.analysis.edit",
     "Options": "vnetmig.migration.options",
     "QuietHandlers": "vnetmig.migration.handlers",
     "Registry": "vnetmig.migration.registry",
@@ -56,10 +70,14 @@ _LAZY = {
     "Stream": "vnetmig.document.stream",
     "Timeline": "vnetmig.migration.timeline",
     "decoder_of": "vnetmig.migration.registration",
+    "diff": "vnetmig.analysis.diff",
+    "edit": "vnetmig.analysis.edit",
     "engines": "vnetmig.engine",
     "explain": "vnetmig.analysis.explain.explain",
     "load": "vnetmig.document.load",
     "migrate": "vnetmig.document.migrate",
+    "new_net": "vnetmig.document.net_state",
+    "new_stream": "vnetmig.document.new_stream",
     "register_savevm_live": "vnetmig.migration.registration",
     "register_vmstate": "vnetmig.migration.registration",
     "sample": "vnetmig.document.sample",
@@ -70,6 +88,9 @@ _LAZY = {
 __all__ = [
     "MODES",
     "Destination",
+    "Difference",
+    "EditError",
+    "Edited",
     "EncodeError",
     "EngineError",
     "Explanation",
@@ -78,6 +99,9 @@ __all__ = [
     "Machine",
     "MigrationControl",
     "MigrationError",
+    "NetQueue",
+    "NetState",
+    "Operation",
     "Options",
     "QuietHandlers",
     "Registry",
@@ -87,11 +111,15 @@ __all__ = [
     "Timeline",
     "VnetmigError",
     "decoder_of",
+    "diff",
+    "edit",
     "engine",
     "engines",
     "explain",
     "load",
     "migrate",
+    "new_net",
+    "new_stream",
     "register_savevm_live",
     "register_vmstate",
     "sample",

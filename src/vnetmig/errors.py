@@ -89,6 +89,14 @@ class EncodeError(VnetmigError):
     """Values that cannot be written as a stream: a count that contradicts its list, a number too large."""
 
 
+class EditError(VnetmigError):
+    """An edit that would make a stream that is not valid; ``reasons`` has each by itself. Nothing was changed."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__("\n".join(reasons))
+        self.reasons = reasons
+
+
 class FieldError(VnetmigError, ValueError):
     """A value that a field cannot take, or a path that names no field of this device."""
 

@@ -1,12 +1,22 @@
-"""A real QEMU for a test: firmware only, no network of the host, driven over QMP on a socket of its own."""
+"""A real QEMU for a test: firmware only, no network of the host, driven over QMP on a socket of its own.
+
+Which QEMU: `qemu-system-x86_64` on PATH, and those that ``VNETMIG_QEMU_<version>`` name, such as
+``VNETMIG_QEMU_10_0=/opt/qemu-10.0/bin/qemu-system-x86_64``.
+
+``replay`` loads a committed capture of a Linux guest without that guest: of its RAM only the ring pages are needed.
+"""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import logging
+import lzma
+import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +27,16 @@ from qemu.qmp.legacy import QEMUMonitorProtocol
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # a socket that is not there yet is no news
 
 BINARY = "qemu-system-x86_64"
+BINARIES = {
+    "PATH": BINARY,
+    **{
+        name.removeprefix("VNETMIG_QEMU_").replace("_", "."): path
+        for name, path in sorted(os.environ.items())
+        if name.startswith("VNETMIG_QEMU_")
+    },
+}
+"""By version; that on PATH is tested always."""
+STREAMS = Path(__file__).resolve().parent.parent / "streams"
 MACHINE = "pc,accel=tcg"
 NIC = "virtio-net-pci,netdev=n0,id=net0,mac=52:54:00:12:34:56,romfile="
 
@@ -24,11 +44,19 @@ NIC = "virtio-net-pci,netdev=n0,id=net0,mac=52:54:00:12:34:56,romfile="
 class Qemu:
     """A paused or running machine with one virtio-net on user networking; ended when the block ends."""
 
-    def __init__(self, folder: Path, *more: str, nic: str = NIC) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *more: str,
+        nic: str = NIC,
+        binary: str = BINARY,
+        machine: str = MACHINE,
+        memory: str = "32M",
+    ) -> None:
         self.socket = str(folder / f"qmp{len(list(folder.iterdir()))}")
         self.argv = [
-            *(BINARY, "-nodefaults", "-display", "none", "-no-user-config", "-m", "32M", "-cpu", "qemu64"),
-            *("-machine", MACHINE, "-netdev", "user,id=n0,restrict=on", "-device", nic),
+            *(binary, "-nodefaults", "-display", "none", "-no-user-config", "-m", memory, "-cpu", "qemu64"),
+            *("-machine", machine, "-netdev", "user,id=n0,restrict=on", "-device", nic),
             *("-qmp", f"unix:{self.socket},server=on,wait=off", *more),
         ]
 
@@ -82,3 +110,54 @@ class Qemu:
     def rx_filter(self) -> dict[str, Any]:
         """query-rx-filter of the one NIC."""
         return dict(self.do("query-rx-filter")[0])
+
+    @property
+    def version(self) -> tuple[int, int]:
+        found = self.do("query-version")["qemu"]
+        return found["major"], found["minor"]
+
+    @property
+    def loses_vlans(self) -> bool:
+        """5.2 and 7.2 clear the VLAN table behind loading it (qemu: virtio_net_set_features); 10.0 does not."""
+        return self.version < (10, 0)
+
+
+def captured(folder: Path, nic: str = NIC) -> Path:
+    """A stream of a machine whose firmware has run for a moment."""
+    path = folder / "captured.qemu"
+    with Qemu(folder, nic=nic) as machine:
+        time.sleep(1)
+        machine.save(path)
+    return path
+
+
+CAPTURE = "linux-user-packed-q72"
+_CAPTURED_MEMORY = 96 << 20
+
+
+@contextlib.contextmanager
+def replay(folder: Path, stream: Path, binary: str = BINARY) -> Iterator[Qemu]:
+    """A machine that has loaded ``stream``, made from CAPTURE: paused, with the capture's ring pages as its RAM."""
+    pages = json.loads(lzma.decompress((STREAMS / CAPTURE / "rings.json.xz").read_bytes()))
+    ram = folder / "ram"
+    with ram.open("wb") as file:
+        file.truncate(_CAPTURED_MEMORY)
+        for address, page in pages.items():
+            file.seek(int(address, 0))
+            file.write(base64.b64decode(page))
+    kernel = folder / "kernel"  # never booted: it brings the option ROM that the capture has
+    kernel.write_bytes(bytes(8192))
+    backend = f"memory-backend-file,id=ram0,size={_CAPTURED_MEMORY},mem-path={ram},share=on"
+    with Qemu(
+        folder,
+        *("-object", backend, "-serial", "null", "-kernel", str(kernel), "-S", "-incoming", "defer"),
+        nic=f"{NIC},packed=on",
+        binary=binary,
+        machine="pc-i440fx-7.2,accel=tcg,memory-backend=ram0",
+        memory="96M",
+    ) as machine:
+        ignore_shared = {"capability": "x-ignore-shared", "state": True}
+        machine.do("migrate-set-capabilities", capabilities=[ignore_shared])
+        machine.do("migrate-incoming", uri=f"exec:cat {stream}")
+        machine.wait("query-migrate", "completed")
+        yield machine

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
-from real_qemu import NIC, Qemu
+from real_qemu import NIC, Qemu, captured
 
 import vnetmig
 
@@ -23,15 +22,6 @@ NICS = {
 @pytest.fixture(params=list(NICS.values()), ids=list(NICS))
 def nic(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def captured(folder: Path, nic: str = NIC) -> Path:
-    """A stream of a machine whose firmware has run for a moment."""
-    path = folder / "captured.qemu"
-    with Qemu(folder, nic=nic) as machine:
-        time.sleep(1)
-        machine.save(path)
-    return path
 
 
 def test_a_recoded_stream_loads_and_is_saved_again_alike(tmp_path: Path, nic: str) -> None:

@@ -14,6 +14,8 @@ from vnetmig.cli.group import VerbGroup
 VERBS = {
     "explain": "What a line or a log of QEMU's means, who did it, and what to do.",
     "inspect": "Sections, devices and fields of a stream, with offsets.",
+    "diff": "What differs between two streams, field by field.",
+    "edit": "Set values in a stream, add and drop subsections; everything else stays as it is.",
     "recode": "Decode a stream to values and encode it again; say whether the bytes are the same.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
     "bench": "The engines on this machine, against the floor.",

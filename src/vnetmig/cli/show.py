@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from vnetmig.cli.output import progress, write_blocks, write_json
 from vnetmig.cli.source import Input
-from vnetmig.document.device import Device
 from vnetmig.document.load import load
 from vnetmig.document.stream import Stream
 from vnetmig.errors import FieldError
@@ -39,7 +38,7 @@ def show_stream(stream: Stream, *, rings: bool, everything: bool, as_json: bool)
 
 def show_device(stream: Stream, name: str, *, everything: bool, as_json: bool) -> int:
     try:
-        view = find_device(stream, name)
+        view = stream.named(name)
     except FieldError:
         if stream.error is not None:  # it may have stood behind the fault
             raise stream.error from None
@@ -56,14 +55,6 @@ def show_device(stream: Stream, name: str, *, everything: bool, as_json: bool) -
 
         write_blocks(device_blocks(stream, view.section, everything=everything))
     return _end(stream)
-
-
-def find_device(stream: Stream, name: str) -> Device:
-    """The device called ``name``: an idstr, the end of one, or ``idstr#instance``."""
-    idstr, mark, number = name.rpartition("#")
-    if mark and number.isdecimal():
-        return stream.device(idstr, int(number))
-    return stream.device(name)
 
 
 def show_channel(chunks: Iterator[bytes], *, as_json: bool) -> int:

@@ -11,8 +11,8 @@ from typing import Literal
 from vnetmig.document.device import Device
 from vnetmig.document.queue import Queue
 from vnetmig.document.receive import MacTable, ReceiveMode, Rss, vlans_from, vlans_to
-from vnetmig.errors import FieldError
 from vnetmig.virtio import features
+from vnetmig.virtio.accepted_features import set_guest_features
 from vnetmig.virtio.offered import proved
 from vnetmig.virtio.rings import guest_features
 from vnetmig.vmstate.value import Value
@@ -96,23 +96,7 @@ class NetDevice(Device):
 
     @guest_features.setter
     def guest_features(self, value: int) -> None:
-        record = self.record
-        if not isinstance(value, int) or not 0 <= value < 1 << 128:
-            raise FieldError(f"guest_features takes a set of bits 0 to 127, not {value!r}")
-        if value >> 64 and "128bit_features.guest_features_high" not in record:
-            raise FieldError("features above bit 63 need the subsection 128bit_features: add it first")
-        if value >> 32 and "64bit_features.guest_features" not in record:
-            raise FieldError("features above bit 31 need the subsection 64bit_features: add it first")
-        record["guest_features_low"] = value & 0xFFFFFFFF
-        if "64bit_features.guest_features" in record:
-            record["64bit_features.guest_features"] = value & (1 << 64) - 1
-        if "128bit_features.guest_features_high" in record:
-            record["128bit_features.guest_features_high"] = value >> 64
-        # The PCI transport keeps what the driver wrote; a device that is read back shows these.
-        for word in range(2):
-            path = f"extra_state.pci.modern_state.guest_features[{word}]"
-            if path in record:
-                record[path] = value >> 32 * word & 0xFFFFFFFF
+        set_guest_features(self.record, value)
 
     @property
     def guest_feature_names(self) -> list[str]:

@@ -5,15 +5,15 @@ Knows sections and events; opens no file (``document.load`` does).
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from vnetmig.document.device import Device
 from vnetmig.document.net import NetDevice
+from vnetmig.document.placing import Placed, payload_of, relocated, with_section
+from vnetmig.document.saving import write
 from vnetmig.document.section import Section
 from vnetmig.document.sizes import resized
 from vnetmig.errors import FieldError, StreamError
@@ -32,13 +32,10 @@ from vnetmig.stream.events import (
     VmDescription,
 )
 from vnetmig.stream.guest_memory import GuestMemory
-from vnetmig.stream.libvirt import LibvirtImage
 from vnetmig.stream.payload import Raw
 from vnetmig.stream.vmdescription import Description
 
 Buffer = bytes | mmap.mmap
-
-_COMPRESS: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzip.compress}
 
 
 class Stream:
@@ -177,6 +174,11 @@ class Stream:
             raise FieldError(f"nothing describes '{found[-1].idstr}': {reason}")
         return view
 
+    def named(self, name: str) -> Device:
+        """The device called ``name`` as people write it: an idstr, the end of one, ``cpu#1`` for an instance."""
+        idstr, mark, number = name.rpartition("#")
+        return self.device(idstr, int(number)) if mark and number.isdecimal() else self.device(name)
+
     def _find(self, idstr: str, instance_id: int | None) -> list[Section]:
         sections = [s for s in self._device_sections() if instance_id is None or s.instance_id == instance_id]
         exact = [s for s in sections if s.idstr == idstr]
@@ -186,6 +188,54 @@ class Stream:
         """Every virtio-net device, final states only, in stream order."""
         views = [s.device for s in self.sections if s.type == "full"]
         return [view for view in views if isinstance(view, NetDevice)]
+
+    # sections put in
+
+    def add(self, device: Placed) -> Device:
+        """Put a FULL section of ``device`` (a NetState, or a device of any stream) behind the others; returns its view.
+
+        The vmdescription gets an entry. Views from before are of the stream as it was. FieldError when there is a
+        section of its name.
+        """
+        self._become(with_section(list(self.current_events()), device))
+        return self.device(device.idstr, device.instance_id)
+
+    def replace(self, name: str, device: Placed) -> Device:
+        """Put the state of ``device`` in the place of the one of ``name``, whose header stays; returns its view.
+
+        FieldError when the two are of different kinds or versions.
+        """
+        section = self.named(name).section
+        old, new = section.record, device.record
+        assert old is not None
+        if section.version_id != device.version_id or old.program.vmsd.name != new.program.vmsd.name:
+            there = f"{old.program.vmsd.name} v{section.version_id}"
+            raise FieldError(f"'{section.idstr}' is a {there}, not a {new.program.vmsd.name} v{device.version_id}")
+        place = self.sections.index(section)
+        payload = payload_of(device)
+        changed = [
+            replace(event, payload=payload) if isinstance(event, SectionPayload) and own is section else event
+            for event, own in zip(self.current_events(), self._owners(), strict=True)
+        ]
+        self._become(changed)
+        view = self.sections[place].device
+        assert view is not None
+        return view
+
+    def _owners(self) -> Iterator[Section | None]:
+        """The section of each event that is a payload."""
+        return (self._sections_of.get(id(event)) for event in self.events)
+
+    def _become(self, events: Iterable[Event]) -> None:
+        self._fill(events)
+        # Only now the sizes that the vmdescription has to tell are known, and with them where everything is.
+        self._fill(list(relocated(self.current_events())))
+
+    def _fill(self, events: Iterable[Event]) -> None:
+        self.events, self.sections = [], []
+        self._sections_of, self._views = {}, {}
+        for event in events:
+            self.append(event)
 
     # bytes again
 
@@ -232,22 +282,4 @@ class Stream:
         """
         if self.error is not None:
             raise self.error
-        target = Path(path)
-        front = b"".join(w.encode() for w in self.wrappers if isinstance(w, LibvirtImage))
-        compress = _COMPRESS.get(target.suffix)
-        scratch = target.with_name(f".{target.name}.part")
-        total = 0
-        try:
-            with scratch.open("wb") as file:
-                if compress is not None:
-                    data = front + self.encode()
-                    total = len(data)
-                    file.write(compress(data))
-                else:
-                    total = file.write(front)
-                    for piece in self.pieces():
-                        total += file.write(piece)
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
-        return total
+        return write(path, self.pieces(), self.wrappers)

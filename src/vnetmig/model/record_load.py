@@ -29,8 +29,11 @@ _RING_RESET = 1 << 40  # the same for bits 32 to 63
 _CONFIG_PROVES = {8: p.STATUS, 10: p.MQ, 12: p.MTU, 17: p.SPEED_DUPLEX, 24: p.RSS}
 
 
-def load_values(record: Record, ram: Memory, properties: Properties | None) -> tuple[NetValues, str | None]:
-    """(values, why the device is broken or None). StreamError when QEMU would refuse the load."""
+def load_values(record: Record, ram: Memory | None, properties: Properties | None) -> tuple[NetValues, str | None]:
+    """(values, why the device is broken or None). StreamError when QEMU would refuse the load.
+
+    ``ram`` None: what split rings have in guest memory is zero in the values, and is not checked.
+    """
     return _Load(record, ram, properties).values()
 
 
@@ -119,7 +122,7 @@ def _proven(read: _Reader) -> Properties:
 
 
 class _Load:
-    def __init__(self, record: Record, ram: Memory, properties: Properties | None) -> None:
+    def __init__(self, record: Record, ram: Memory | None, properties: Properties | None) -> None:
         self.read = _Reader(record)
         self.record = record
         self.ram = ram

@@ -17,19 +17,16 @@ from dataclasses import replace
 from vnetmig.errors import FieldError
 from vnetmig.model import properties as p
 from vnetmig.model.net_values import NetValues
-from vnetmig.model.pci_config_template import pci_config
 from vnetmig.model.properties import Properties
 from vnetmig.model.queue import Queue
+from vnetmig.model.transport import PciTransport, Transport
 from vnetmig.virtio.core import QUEUE_MAX
-from vnetmig.virtio.net import VM_VERSION
-from vnetmig.virtio.section import program
 from vnetmig.vmstate import Record
 from vnetmig.vmstate.table import parts
 
 SHAPES_MAX = 64
 """Shapes whose places are kept; a guest can make any number of them."""
 
-_MASKED = b"\0" * 12 + b"\1\0\0\0"  # an MSI-X table entry after a reset
 _STATE = "extra_state.pci.modern_state"
 
 #   path                              format    value
@@ -231,17 +228,15 @@ class Saver:
     @classmethod
     def new(cls, properties: Properties) -> Saver:
         """For a device on PCI with MSI-X that no driver has touched."""
-        vectors = 2 * properties.queue_pairs + 2
-        params = {"mmio": 0, "config_size": 256, "vectors": vectors, "multiqueue": int(properties.queue_pairs > 1)}
-        record = program("virtio-net", VM_VERSION, tuple(sorted(params.items()))).new_record()
-        record["pci.version_id"] = 2
-        record["pci.config"] = pci_config(vectors)
-        record["msix"] = _MASKED * vectors
+        return cls.on(PciTransport.new(2 * properties.queue_pairs + 2), properties)
+
+    @classmethod
+    def on(cls, transport: Transport, properties: Properties) -> Saver:
+        """For a device on ``transport``."""
+        record = transport.record(multiqueue=properties.queue_pairs > 1)
         if properties.queue_pairs > 1:
             record["max_queue_pairs"] = properties.queue_pairs
         record.resize("vq", 3)
-        record.add("extra_state")
-        record.add(_STATE)
         return cls(record, properties)
 
     def hold(self, values: NetValues) -> None:

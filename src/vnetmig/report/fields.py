@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vnetmig.document.section import Section
+from vnetmig.document.section_fields import Leaf as Leaf
+from vnetmig.document.section_fields import section_fields as section_fields
 from vnetmig.document.stream import Stream
-from vnetmig.stream.iterative import FLAG_BYTES, FLAG_NAMES, IDSTR_SUFFIX, INIT_STATE, IterativeData
+from vnetmig.stream.iterative import FLAG_BYTES, IDSTR_SUFFIX, IterativeData
 from vnetmig.stream.payload import Payload, Raw
-from vnetmig.vmstate.fields import Field, FieldMap
+from vnetmig.vmstate.fields import FieldMap
 from vnetmig.vmstate.record import Record
-
-Leaf = tuple[str, Field]
 
 OPAQUE = "virtio"
 """The field that stands for a whole virtio device (qemu: include/hw/virtio/virtio.h:VMSTATE_VIRTIO_DEVICE)."""
@@ -32,35 +32,6 @@ def is_opaque(section: Section) -> bool:
     if section.state is not None or section.record is None:
         return False
     return isinstance(section.record.get(OPAQUE), bytes)
-
-
-def section_fields(section: Section) -> Iterator[Leaf]:
-    """(path, field) of everything in the payload that has a name, in wire order."""
-    payload = section.payload
-    if isinstance(payload, IterativeData):
-        yield from _iterative(section, payload)
-    elif section.record is not None:
-        yield from FieldMap(section.record, section.record_offset).leaves()
-
-
-def _iterative(section: Section, payload: IterativeData) -> Iterator[Leaf]:
-    offset = section.payload_span[0]
-    last = len(payload.states) - 1
-    for number, state in enumerate(payload.states):
-        yield f"#flag[{number}]", _flag(INIT_STATE, offset)
-        offset += FLAG_BYTES
-        # The last state is the one that counts and that a device view shows, so its paths have no prefix.
-        prefix = "" if number == last else f"#state[{number}]."
-        end = offset
-        for path, field in FieldMap(state.record, offset).leaves():
-            end = field.offset + field.size
-            yield prefix + path, field
-        offset = end
-    yield f"#flag[{len(payload.states)}]", _flag(payload.closing, offset)
-
-
-def _flag(flag: int, offset: int) -> Field:
-    return Field(FLAG_NAMES.get(flag, f"{flag:#x}"), offset, FLAG_BYTES, "flag")
 
 
 def partial_fields(stream: Stream) -> Iterator[Leaf]:
