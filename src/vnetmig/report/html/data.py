@@ -19,7 +19,7 @@ from vnetmig.report.escape import safe
 from vnetmig.report.failure import error_lines
 from vnetmig.report.fields import device_name, partial_fields, section_fields
 from vnetmig.report.html.columns import Column
-from vnetmig.report.html.findings import Finding, broken, of_rings, of_section, of_stream
+from vnetmig.report.html.findings import Finding, broken, of_rings, of_section, of_stream, queue_node
 from vnetmig.report.html.framing_parts import event_node, frame_head, section_footer, section_header
 from vnetmig.report.html.tree import Describe, Kind, Node, add_fields, fold_runs
 from vnetmig.report.json import Json
@@ -34,6 +34,7 @@ from vnetmig.stream.events import (
     Eof,
     FileHeader,
     PackageEnd,
+    SectionFooter,
     SectionPayload,
     SectionStart,
     Trailing,
@@ -116,7 +117,7 @@ def _add_events(stream: Stream, root: Node, room: Room) -> tuple[dict[int, Node]
     for event in stream.events:
         section = next(sections) if isinstance(event, SectionStart) else None
         end = event.offset + event.size
-        if room.fields <= 0:
+        if room.fields <= 0 and (cut >= 0 or not isinstance(event, SectionPayload | SectionFooter)):
             cut = event.offset if cut < 0 else cut
             continue
         if section is not None:
@@ -263,6 +264,10 @@ def _add_blocks(stream: Stream, model: Model, made: dict[int, Node], *, rings: b
         states = ring_states(stream, section) if rings else ()
         if states:
             node.blocks.append(rings_table(stream, states))
+            for ring in states:
+                queue = queue_node(node, ring)
+                if queue is not node:
+                    queue.blocks.append(rings_table(stream, [ring]))
             model.findings += of_rings(node, states)
 
 

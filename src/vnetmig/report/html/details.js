@@ -17,6 +17,7 @@ function makeDetails(model, host, onSelect) {
       found.push(fact("in section", link(holder, `0x${hex(begin - model.offset[holder])} into ${model.name(holder)}`)));
     }
     found.push(fact("size", `${counted(size)} ${size === 1 ? "byte" : "bytes"}`));
+    if (model.isTop(row)) return element("dl", {}, ...found); // its blocks say the rest
     if (model.type(row)) found.push(fact("type", model.type(row)));
     if (model.value(row)) found.push(fact("value", element("b", {}, model.value(row))));
     if (model.names(row)) {
@@ -30,7 +31,7 @@ function makeDetails(model, host, onSelect) {
       const title = model.isTop(row) ? model.name(row) : model.path(row);
       const blocks = model.head.blocks[row] ?? [];
       const own = row === 0 ? [] : [facts(row)];
-      host.replaceChildren(element("h2", {}, title), ...own, ...blocks.map(blockElement));
+      host.replaceChildren(element("h2", {}, title), ...own, ...blocks.map((block) => blockElement(block, title)));
       host.scrollTop = 0;
     },
   };

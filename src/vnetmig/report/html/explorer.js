@@ -32,7 +32,8 @@ function start(model) {
 
   const select = (row, byte = model.offset[row], size = 0) => {
     tree.show(row);
-    if (size) hexView.show(byte, byte + size, byte);
+    if (row === 0) hexView.show(0, 0, 0); // all bytes marked would be none
+    else if (size) hexView.show(byte, byte + size, byte);
     else hexView.show(model.offset[row], model.end(row), byte);
     details.show(row);
     const where = model.path(row) || model.name(row);
@@ -58,8 +59,8 @@ function start(model) {
     place("query").focus();
     place("query").select();
   });
-  select(model.head.start);
   if (model.kind[model.head.start] === model.KIND.section) tree.unfold(model.head.start);
+  select(model.head.start);
   place("tree").focus({ preventScroll: true });
   performance.mark("ready");
 }

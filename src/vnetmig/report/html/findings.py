@@ -63,4 +63,9 @@ def of_rings(node: Node, states: Sequence[RingState]) -> Iterator[Finding]:
         if severity is not None:
             said = f": {ring.message}" if ring.message else ""
             text = f"{node.name}: queue {ring.index}: {WORDS[ring.verdict]}{said}"
-            yield Finding(severity, text, node.below("vq", f"[{ring.index}]"))
+            yield Finding(severity, text, queue_node(node, ring))
+
+
+def queue_node(node: Node, ring: RingState) -> Node:
+    """Where a virtio section says what the queue of ``ring`` is."""
+    return node.below("vq", f"[{ring.index}]")

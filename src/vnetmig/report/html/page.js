@@ -29,10 +29,10 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** A block of the report layer as elements. */
-function blockElement(block) {
+/** A block of the report layer as elements; its title is left out where it would repeat `above`. */
+function blockElement(block, above = "") {
   if (block.note !== undefined) return element("p", { class: "note" }, block.note);
-  const title = block.title ? [element("h3", {}, block.title)] : [];
+  const title = block.title && block.title !== above ? [element("h3", {}, block.title)] : [];
   if (block.facts) {
     const pairs = block.facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));
     return element("section", {}, ...title, element("dl", {}, ...pairs));

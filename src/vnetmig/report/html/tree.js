@@ -45,15 +45,18 @@ function makeTree(model, host, onSelect) {
     open[row] = isOpen ? 1 : 0;
     relist();
   };
-  /** Show a row as the selected one, with all above it open. */
-  const show = (row) => {
-    selected = row;
+  const openAbove = (row) => {
     let changed = false;
     for (let at = model.parent[row]; at >= 0; at = model.parent[at]) {
       changed ||= !open[at];
       open[at] = 1;
     }
-    if (changed) relist();
+    return changed;
+  };
+  /** Show a row as the selected one, with all above it open. */
+  const show = (row) => {
+    selected = row;
+    if (openAbove(row)) relist();
     else rows.refresh();
     rows.reveal(indexOf(row));
     host.setAttribute("aria-activedescendant", `row${row}`);
@@ -103,5 +106,9 @@ function makeTree(model, host, onSelect) {
 
   open[0] = 1;
   relist();
-  return { show, unfold: (row) => fold(row, true) };
+  const unfold = (row) => {
+    openAbove(row);
+    fold(row, true);
+  };
+  return { show, unfold };
 }
