@@ -21,7 +21,7 @@ from vnetmig.report.fields import device_name, partial_fields, section_fields
 from vnetmig.report.html.columns import Column
 from vnetmig.report.html.findings import Finding, broken, of_rings, of_section, of_stream, queue_node
 from vnetmig.report.html.framing_parts import event_node, frame_head, section_footer, section_header
-from vnetmig.report.html.tree import Describe, Kind, Node, add_fields, fold_runs
+from vnetmig.report.html.tree import Describe, Kind, Node, add_fields, fold_runs, unnamed
 from vnetmig.report.json import Json
 from vnetmig.report.ram import summarize
 from vnetmig.report.rings import ring_states, rings_table
@@ -226,13 +226,12 @@ def _fitted(node: Node, room: Room) -> Node:
 def _add_fault(stream: Stream, error: StreamError, holder: Node, end: int, data: memoryview, room: Room) -> Node:
     """What was decoded before the fault, the fault, and what was not read."""
     at = max(end, min(error.offset, len(data)))
-    if at > end and holder.kind == Kind.SECTION and _is_ram(stream.sections[-1]):
-        holder.children.append(_elided("RAM", end, at - end, NO_MEMORY))
-    elif at - end > room.bytes:
-        holder.children.append(_elided("payload", end, at - end, "too large for this page"))
-    else:
-        device = error.record.program.vmsd.name if error.record is not None else ""
-        add_fields(holder, islice(partial_fields(stream), room.fields), _describer(device), end, at)
+    fields = list(islice(partial_fields(stream), room.fields))
+    known = fields[-1][1].offset + fields[-1][1].size if fields else end
+    device = error.record.program.vmsd.name if error.record is not None else ""
+    add_fields(holder, fields, _describer(device), end, known)
+    if at > known:
+        holder.children.append(_before_fault(stream, known, at - known, room))
     shown = min(len(data) - at, BEFORE_RAM if _ram_may_follow(stream) else BEHIND_FAULT)
     what = [
         f"{word} {value}" for word, value in (("expected", error.expected), ("got", error.got)) if value is not None
@@ -244,6 +243,13 @@ def _add_fault(stream: Stream, error: StreamError, holder: Node, end: int, data:
         why = "behind the fault: not read, and not in this page"
         holder.children.append(_elided("not read", at + fault.size, len(data) - at - fault.size, why))
     return fault
+
+
+def _before_fault(stream: Stream, offset: int, size: int, room: Room) -> Node:
+    """What was looked at in vain; it may be memory, too, when a length in front of it is wrong."""
+    if size > (BEFORE_RAM if _ram_may_follow(stream) else room.bytes):
+        return _elided("not understood", offset, size, "which may be guest memory: not in this page")
+    return unnamed(offset, size)
 
 
 def _ram_may_follow(stream: Stream) -> bool:
