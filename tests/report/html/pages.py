@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 60_000
+PATIENCE = 30_000
 """Milliseconds until a page that does not answer fails its test."""
 
 
@@ -45,7 +45,7 @@ class Explorer:
         page.on("request", lambda request: made.said.append(f"request: {request.url}") if request.url != url else None)
         url = path.as_uri()
         page.goto(url)
-        page.wait_for_function("performance.getEntriesByName('ready').length")
+        page.wait_for_selector("#tree .row[aria-selected=true]")
         return made
 
     def load_time(self) -> float:

@@ -15,7 +15,8 @@ from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.report.fields import section_fields
 from vnetmig.report.html import data as html_data
-from vnetmig.report.html.data import BEFORE_RAM, BEHIND_FAULT, Model, Strings, block_json, explore, flatten
+from vnetmig.report.html.data import BEFORE_RAM, BEHIND_FAULT, Model, explore
+from vnetmig.report.html.flat import flatten
 from vnetmig.report.html.tree import Kind, Node
 
 
@@ -223,22 +224,3 @@ def test_too_many_fields_for_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(1 for _ in model.root.leaves()) < 130
     assert model.root.children[-1].value.endswith("too many parts for this page")
     assert len(model.root.children) < len(stream.sections)
-
-
-# text
-
-
-def test_strings_are_harmless_and_kept_once() -> None:
-    strings = Strings()
-    numbers = [strings.number(text) for text in ("", "a\u202eb", "x\x1b[2J", "\udc80", "a\u202eb")]
-    assert numbers == [0, 1, 2, 3, 1]
-    assert strings.texts == ["", "a\\u202eb", "x\\x1b[2J", "\\x80"]
-
-
-def test_blocks_as_json() -> None:
-    stream = vnetmig.load(vnetmig.sample())
-    model = explore(stream, stream.encode())
-    head, _ = flatten(model)
-    titles = [block_json(block).get("title") for block in model.root.blocks]
-    assert "network devices" in titles and "ram" in titles and "sections" not in titles
-    assert isinstance(head["blocks"], dict) and "0" in head["blocks"]

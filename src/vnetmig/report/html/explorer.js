@@ -12,7 +12,8 @@ function showFindings(model, host, onSelect) {
   const notes = model.head.findings.filter((finding) => finding.severity === "note");
   if (grave.length) host.append(element("ul", {}, ...grave.map(draw)));
   if (notes.length) {
-    const summary = element("summary", {}, `${notes.length} ${notes.length === 1 ? "note" : "notes"} on how it was read`);
+    const title = `${notes.length} ${notes.length === 1 ? "note" : "notes"} on how it was read`;
+    const summary = element("summary", {}, title);
     host.append(element("details", {}, summary, element("ul", {}, ...notes.map(draw))));
   }
   host.hidden = !model.head.findings.length;
@@ -28,8 +29,6 @@ function showSummary(model, host) {
 
 function start(model) {
   const place = (id) => document.getElementById(id);
-  document.body.classList.remove("waiting");
-
   const select = (row, byte = model.offset[row], size = 0) => {
     tree.show(row);
     if (row === 0) hexView.show(0, 0, 0); // all bytes marked would be none

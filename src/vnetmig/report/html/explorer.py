@@ -8,7 +8,8 @@ from __future__ import annotations
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.report.html.columns import pack
-from vnetmig.report.html.data import explore, flatten
+from vnetmig.report.html.data import explore
+from vnetmig.report.html.flat import flatten
 from vnetmig.report.html.page import asset, page
 
 SCRIPTS = ("model.js", "rows.js", "tree.js", "hex.js", "details.js", "search.js", "explorer.js")

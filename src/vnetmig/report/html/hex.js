@@ -26,10 +26,11 @@ function makeHex(model, host, onSelect) {
 
   const elidedLine = (segment) => {
     const text = `${model.name(segment.leaf)}: ${model.value(segment.leaf)}`;
+    const at = segment.offset;
     return element(
       "div",
-      { role: "row", class: `line gap${marks(segment.offset)}`, id: `byte${segment.offset}`, "data-byte": segment.offset },
-      element("span", { role: "rowheader", class: "offset" }, hex(segment.offset, digits)),
+      { role: "row", class: `line gap${marks(at)}`, id: `byte${at}`, "data-byte": at },
+      element("span", { role: "rowheader", class: "offset" }, hex(at, digits)),
       element("span", { role: "gridcell" }, text),
     );
   };
@@ -47,12 +48,11 @@ function makeHex(model, host, onSelect) {
       }
       const byte = model.bytes[segment.position + offset - segment.offset];
       const classes = `byte${byte ? "" : " zero"}${marks(offset)}`;
-      const selected = offset === cursor ? "true" : undefined;
-      cells.push(
-        element("span", { role: "gridcell", id: `byte${offset}`, class: classes, "data-byte": offset, "aria-selected": selected }, hex(byte, 2)),
-      );
+      const place = { class: classes, "data-byte": offset };
+      const cell = { ...place, role: "gridcell", id: `byte${offset}`, "aria-selected": String(offset === cursor) };
       const printable = byte >= 0x20 && byte < 0x7f;
-      characters.push(element("span", { class: classes, "data-byte": offset }, printable ? String.fromCharCode(byte) : "."));
+      cells.push(element("span", cell, hex(byte, 2)));
+      characters.push(element("span", place, printable ? String.fromCharCode(byte) : "."));
     }
     return element(
       "div",
@@ -81,7 +81,8 @@ function makeHex(model, host, onSelect) {
     const segment = model.segmentAt(cursor);
     const there = Math.max(0, Math.min(model.total - 1, cursor + by));
     if (segment.position >= 0) return landed(there);
-    return by < 0 ? landed(Math.max(0, segment.offset - 1)) : landed(Math.min(model.total - 1, segment.offset + segment.size));
+    const beside = by < 0 ? segment.offset - 1 : segment.offset + segment.size;
+    return landed(Math.max(0, Math.min(model.total - 1, beside)));
   };
   const landed = (offset) => {
     const segment = model.segmentAt(offset);

@@ -34,7 +34,8 @@ function blockElement(block, above = "") {
   if (block.note !== undefined) return element("p", { class: "note" }, block.note);
   const title = block.title && block.title !== above ? [element("h3", {}, block.title)] : [];
   if (block.facts) {
-    const pairs = block.facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));
+    const pair = ([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value));
+    const pairs = block.facts.map(pair);
     return element("section", {}, ...title, element("dl", {}, ...pairs));
   }
   const cells = (tag, row) =>

@@ -30,16 +30,18 @@ function fieldsFound(model, text) {
   const found = [];
   let count = 0;
   for (let row = 0; row < model.rows; row += 1) {
-    let hit = matches[name[row]] || matches[names[row]] || matches[value[row]] || equals[value[row]];
+    let isHit = matches[name[row]] || matches[names[row]] || matches[value[row]] || equals[value[row]];
     if (isPath) {
       const level = model.level[row];
       const before = model.isTop(row) ? "" : above[level - 1];
-      above[level] = model.isTop(row) ? "" : model.kind[row] === model.KIND.run ? before : model.joined(before, model.name(row));
-      hit ||= above[level].length >= text.length && above[level].toLowerCase().includes(text);
+      if (model.isTop(row)) above[level] = "";
+      else above[level] = model.kind[row] === model.KIND.run ? before : model.joined(before, model.name(row));
+      isHit ||= above[level].length >= text.length && above[level].toLowerCase().includes(text);
     }
-    if (!hit) continue;
+    if (!isHit) continue;
     count += 1;
-    if (found.length < FOUND_MAX) found.push({ row, offset: model.offset[row], size: model.extent[row], why: "field" });
+    const hit = { row, offset: model.offset[row], size: model.extent[row], why: "field" };
+    if (found.length < FOUND_MAX) found.push(hit);
   }
   return { count, found };
 }
@@ -61,7 +63,8 @@ function bytesFound(model, text) {
       if (wanted.every((byte, i) => model.bytes[at + i] === byte)) {
         const offset = segment.offset + at - segment.position;
         count += 1;
-        if (found.length < FOUND_MAX) found.push({ row: model.leafAt(offset), offset, size: wanted.length, why: "bytes" });
+        const hit = { row: model.leafAt(offset), offset, size: wanted.length, why: "bytes" };
+        if (found.length < FOUND_MAX) found.push(hit);
       }
       at = model.bytes.indexOf(wanted[0], at + 1);
     }
@@ -99,9 +102,10 @@ function makeSearch(model, box, list, onSelect) {
     ({ found } = result);
     active = -1;
     box.removeAttribute("aria-activedescendant");
-    const more = result.count > found.length ? [element("li", { class: "more" }, `${counted(result.count)} in all; these are the first`)] : [];
-    const none = found.length ? [] : [element("li", { class: "more" }, "nothing found")];
-    list.replaceChildren(...found.map(draw), ...more, ...none);
+    const said = [];
+    if (result.count > found.length) said.push(`${counted(result.count)} in all; these are the first`);
+    if (!found.length) said.push("nothing found");
+    list.replaceChildren(...found.map(draw), ...said.map((text) => element("li", { class: "more" }, text)));
     list.scrollTop = 0;
     show(box.value.trim() !== "");
   };

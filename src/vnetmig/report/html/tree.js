@@ -21,7 +21,7 @@ function makeTree(model, host, onSelect) {
     name.style.paddingInlineStart = `${model.level[row] * 0.9}rem`;
     const names = model.names(row);
     const value = cell("value", model.value(row), ...(names ? [" ", element("i", {}, names)] : []));
-    const made = element(
+    return element(
       "div",
       {
         role: "row", id: `row${row}`, class: `row ${model.head.kinds[model.kind[row]]}`, "data-row": row,
@@ -31,7 +31,6 @@ function makeTree(model, host, onSelect) {
       name, value, cell("type", model.type(row)), cell("offset", `0x${hex(model.offset[row])}`),
       cell("size", counted(model.extent[row])),
     );
-    return made;
   };
   const rows = makeRows(host, draw);
 
