@@ -2,7 +2,7 @@
 
 Fixtures: ``engine`` runs a test once per engine that this installation has; ``captures`` is the list of
 folders of real streams (each with ``truth.json``) below ``$VNETMIG_STREAMS``; ``capture`` is one of them at
-a time. Tests marked ``qemu`` start a real QEMU.
+a time. Tests marked ``qemu`` start a real QEMU, those marked ``browser`` a Chromium.
 
 Two folders may have test modules of the same name (``--import-mode=importlib``); helper modules stand beside
 the tests and are imported by their bare names.
@@ -26,6 +26,7 @@ settings.register_profile("vnetmig", deadline=None, print_blob=True)
 settings.load_profile("vnetmig")
 
 QEMU = "qemu-system-x86_64"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 NO_CAPTURES = "VNETMIG_STREAMS is not set"
 
 
@@ -61,10 +62,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("qemu") and shutil.which(QEMU) is None:
-        if os.environ.get("VNETMIG_REQUIRE_QEMU"):
-            pytest.fail(f"VNETMIG_REQUIRE_QEMU is set and there is no {QEMU} on PATH", pytrace=False)
-        pytest.skip(f"no {QEMU} on PATH")
+    _need(item, "qemu", "VNETMIG_REQUIRE_QEMU", (QEMU,))
+    _need(item, "browser", "VNETMIG_REQUIRE_BROWSER", CHROMIUM)
+
+
+def _need(item: pytest.Item, marker: str, required: str, programs: tuple[str, ...]) -> None:
+    """One of ``programs``, or the test is skipped; it fails when ``required`` is set."""
+    if not item.get_closest_marker(marker) or any(map(shutil.which, programs)):
+        return
+    missing = f"no {' or '.join(programs)} on PATH"
+    if os.environ.get(required):
+        pytest.fail(f"{required} is set and there is {missing}", pytrace=False)
+    pytest.skip(missing)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,6 +13,7 @@ from vnetmig.cli.group import Verb
 EXAMPLE = """
 vnetmig inspect vm.qemu
 vnetmig inspect vm.qemu virtio-net --memory rings.json
+vnetmig inspect vm.qemu --html vm.html --memory rings.json
 vnetmig inspect vm.qemu --json | jq '.sections[] | {idstr, offset, coverage}'
 """
 
@@ -21,6 +22,9 @@ vnetmig inspect vm.qemu --json | jq '.sections[] | {idstr, offset, coverage}'
 @click.argument("stream", type=options.PATH)
 @click.argument("device", required=False)
 @click.option("--all", "everything", is_flag=True, help="Zero arrays element by element.")
+@click.option(
+    "--html", type=click.Path(path_type=str), metavar="OUT", help="Write a page to explore fields beside bytes instead."
+)
 @options.memory
 @options.engine
 @options.as_json
@@ -28,6 +32,7 @@ def command(
     stream: str,
     device: str | None,
     everything: bool,
+    html: str | None,
     memory: str | None,
     engine: str | None,
     as_json: bool,
@@ -39,6 +44,9 @@ def command(
 
     The rings of DEVICE are checked against guest memory; those of all devices with --json and --memory.
 
+    With --html everything goes into one file for a browser, which loads nothing: fields beside bytes, a search, and
+    what was found. It opens at DEVICE. Guest memory is never in it.
+
     A broken stream is shown up to the fault; then comes the error, and the exit code is 3.
     """
     from vnetmig.cli.source import open_input, side_channel
@@ -46,12 +54,18 @@ def command(
     source = open_input(stream)
     chunks = side_channel(source)
     if chunks is not None:
+        if html is not None:
+            raise click.UsageError("a multifd side channel has no sections to explore: leave --html out")
         from vnetmig.cli.show import show_channel
 
         return show_channel(chunks, as_json=as_json)
     from vnetmig.cli.show import load_partial, show_device, show_stream
 
     document = load_partial(source, memory, engine)
+    if html is not None:
+        from vnetmig.cli.explore import write_explorer
+
+        return write_explorer(document, source, html, device, rings=memory is not None, as_json=as_json)
     if device is not None:
         return show_device(document, device, everything=everything, as_json=as_json)
     return show_stream(document, rings=memory is not None, everything=everything, as_json=as_json)

@@ -5,13 +5,16 @@ Knows files and containers; the loaders below do the reading.
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vnetmig.errors import StreamError
 from vnetmig.report.side_channel import MAGIC
+from vnetmig.stream import framing
 from vnetmig.stream.container import Container, open_container
 
 Input = str | bytes
@@ -55,3 +58,19 @@ def unpacked(source: Input) -> Iterator[Iterator[bytes]]:
         return
     with open(source, "rb") as file:
         yield open_container(file).chunks
+
+
+def whole(source: Input) -> bytes | mmap.mmap:
+    """The stream at once, out of what wraps it, as far as that can be taken off; a plain file is mapped, not read."""
+    if isinstance(source, str):
+        with open(source, "rb") as file:
+            if file.read(4) == framing.FILE_MAGIC.to_bytes(4, "big"):
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    read = bytearray()
+    try:
+        with unpacked(source) as chunks:
+            for chunk in chunks:
+                read += chunk
+    except StreamError:  # the loader has met it too, and says so
+        pass
+    return bytes(read)

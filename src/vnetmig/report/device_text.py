@@ -13,7 +13,7 @@ from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.report.blocks import Block, Facts, Table, columns
 from vnetmig.report.fields import Leaf, coverage, device_name, partial_fields, section_fields
-from vnetmig.report.naming import names
+from vnetmig.report.naming import Names, names
 from vnetmig.report.rings import ring_states, rings_table
 from vnetmig.report.sections import described_by
 from vnetmig.vmstate.fields import Field
@@ -31,7 +31,7 @@ _COLUMNS = columns(">offset", ">size", "type", "path", "value")
 
 def device_blocks(stream: Stream, section: Section, *, everything: bool = False) -> Iterator[Block]:
     """The section, how it was read, its fields, its rings. ``everything``: zero arrays element by element."""
-    yield _facts(section)
+    yield section_facts(section)
     yield fields_table("fields", device_name(section), section_fields(section), everything=everything)
     states = ring_states(stream, section)
     if states:
@@ -48,7 +48,8 @@ def partial_blocks(stream: Stream, *, everything: bool = False) -> Iterator[Bloc
     yield fields_table(title, record.program.vmsd.name, partial_fields(stream), everything=everything)
 
 
-def _facts(section: Section) -> Facts:
+def section_facts(section: Section) -> Facts:
+    """Where a section is, how it was read, and what that took for granted."""
     begin, end = section.payload_span
     facts = Facts(section.idstr)
     facts.pairs = [
@@ -89,12 +90,18 @@ def _rows(device: str, leaves: Iterable[Leaf]) -> Iterator[Row]:
 
 
 def _row(device: str, path: str, field: Field) -> Row:
-    meaning = names(device, path, field.value) if device else ()
-    value = value_text(path, field)
+    value, meaning = value_and_names(device, path, field)
     if meaning:
-        number = f"{field.value:#x}" if isinstance(field.value, int) and field.value > 9 else value
-        value = f"{number}  {' '.join(meaning)}"
+        value = f"{value}  {' '.join(meaning)}"
     return f"{field.offset:#x}", str(field.size), field.type, path, value
+
+
+def value_and_names(device: str, path: str, field: Field) -> tuple[str, Names]:
+    """A value as people read it, and what its bits are called. ``device``: as ``device_name`` says, or empty."""
+    meaning = names(device, path, field.value) if device else ()
+    if meaning and isinstance(field.value, int) and field.value > 9:
+        return f"{field.value:#x}", meaning
+    return value_text(path, field), meaning
 
 
 def value_text(path: str, field: Field) -> str:

@@ -1,0 +1,83 @@
+"""Explorer pages in headless Chromium, driven by playwright: what they said, how fast they were, what is in view."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 30_000
+"""Milliseconds until a page that does not answer fails its test."""
+
+
+def chromium() -> str | None:
+    """The browser of this machine."""
+    return next((path for name in NAMES if (path := shutil.which(name)) is not None), None)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium())
+        yield started
+        started.close()
+
+
+@dataclass
+class Explorer:
+    """One page, and everything that it said on the console, asked of the network or let run in a dialog."""
+
+    page: Page
+    said: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, page: Page, path: Path) -> Explorer:
+        made = cls(page)
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda message: made.said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: made.said.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (made.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: made.said.append(f"request: {request.url}") if request.url != url else None)
+        url = path.as_uri()
+        page.goto(url)
+        page.wait_for_selector("#tree .row[aria-selected=true]")
+        return made
+
+    def load_time(self) -> float:
+        """Milliseconds from the start of the navigation to the end of the load event, by the page's own clock."""
+        return float(self.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+
+    def ready_time(self) -> float:
+        """Milliseconds until the stream is shown."""
+        return float(self.page.evaluate("performance.getEntriesByName('ready')[0].startTime"))
+
+    def row(self, name: str) -> Locator:
+        """Rows of the tree by exact name."""
+        return self.page.locator("#tree .row").filter(has=self.page.locator(f".name:text-is('{name}')"))
+
+    def selected(self) -> str:
+        """The selected row: its cells."""
+        return self.page.locator("#tree .row[aria-selected=true]").inner_text()
+
+    def title(self) -> str:
+        """What the details are about."""
+        return self.page.locator("#details h2").inner_text()
+
+    def marked(self) -> list[int]:
+        """Offsets of the bytes that are marked, of those in view."""
+        return [int(offset) for offset in self.page.eval_on_selector_all(".cells .marked", _OFFSETS)]
+
+    def find(self, text: str) -> list[str]:
+        """What the search lists."""
+        self.page.keyboard.press("/")
+        self.page.locator("#query").fill(text)
+        self.page.wait_for_timeout(300)
+        return [" ".join(line.split()) for line in self.page.locator("#results li").all_inner_texts()]
+
+
+_OFFSETS = "found => found.map(one => one.dataset.byte)"
