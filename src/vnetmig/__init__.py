@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from vnetmig.errors import EditError, EncodeError, EngineError, FieldError, MigrationError, StreamError, VnetmigError
 
 if TYPE_CHECKING:
+    from vnetmig.analysis.check.check import check as check
     from vnetmig.analysis.diff import Difference as Difference
     from vnetmig.analysis.diff import diff as diff
     from vnetmig.analysis.edit import Edited as Edited
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from vnetmig.analysis.explain.explain import explain as explain
     from vnetmig.analysis.explain.explanation import Explanation as Explanation
     from vnetmig.analysis.explain.explanation import Explanations as Explanations
+    from vnetmig.analysis.finding import CheckResult as CheckResult
+    from vnetmig.analysis.finding import Finding as Finding
+    from vnetmig.analysis.finding import Severity as Severity
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.net_state import NetQueue as NetQueue
@@ -52,6 +56,10 @@ if TYPE_CHECKING:
 
 #: name -> where it lives; loaded when first asked for, so that ``import vnetmig`` costs nothing
 _LAZY = {
+    "CheckResult": "vnetmig.analysis.finding",
+    "Finding": "vnetmig.analysis.finding",
+    "Severity": "vnetmig.analysis.finding",
+    "check": "vnetmig.analysis.check.check",
     "MODES": "vnetmig.migration.modes",
     "Destination": "vnetmig.migration.destination",
     "Explanation": "vnetmig.analysis.explain.explanation",
@@ -87,6 +95,7 @@ _LAZY = {
 
 __all__ = [
     "MODES",
+    "CheckResult",
     "Destination",
     "Difference",
     "EditError",
@@ -96,6 +105,7 @@ __all__ = [
     "Explanation",
     "Explanations",
     "FieldError",
+    "Finding",
     "Machine",
     "MigrationControl",
     "MigrationError",
@@ -106,10 +116,12 @@ __all__ = [
     "QuietHandlers",
     "Registry",
     "SaveVMHandlers",
+    "Severity",
     "Stream",
     "StreamError",
     "Timeline",
     "VnetmigError",
+    "check",
     "decoder_of",
     "diff",
     "edit",

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from vnetmig.cli.output import note, write_json
-from vnetmig.cli.show import find_device
 from vnetmig.cli.source import Input, whole
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
@@ -45,7 +44,7 @@ def _section(stream: Stream, device: str | None) -> Section | None:
     if device is None:
         return None
     try:
-        return find_device(stream, device).section
+        return stream.named(device).section
     except FieldError:
         if stream.error is None:
             raise

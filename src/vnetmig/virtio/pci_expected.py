@@ -71,11 +71,12 @@ def checked_bytes(
 ) -> tuple[Checked, ...]:
     """The bytes of a ``kind`` device's configuration that must be as they are, lowest offset first.
 
-    ``modern``, ``legacy``: the interfaces that it offers; ``express``: PCI Express, whose own capability is not in here;
-    ``vectors``: MSI-X table entries, 0 without. ``ids``: (device id, revision, subsystem id) when they are not QEMU's
+    ``modern``, ``legacy``: the interfaces that it offers; ``express``: PCI Express, whose own capability is not in
+    here; ``vectors``: MSI-X table entries, 0 without. ``ids``: (device id, revision, subsystem id) when they are not QEMU's
     own for that kind. ``queue_pages``: notifications of each queue in a page of its own (page-per-vq).
 
-    >>> [hex(one.offset) for one in checked_bytes("virtio-net", modern=False, legacy=True, express=False, vectors=0)][:4]
+    >>> found = checked_bytes("virtio-net", modern=False, legacy=True, express=False, vectors=0)
+    >>> [hex(one.offset) for one in found][:4]
     ['0x0', '0x1', '0x2', '0x3']
     """
     transitional, modern_id, code = _KINDS[kind]

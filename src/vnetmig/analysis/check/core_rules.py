@@ -114,7 +114,7 @@ def lost_features(state: Arriving) -> Iterator[Trouble]:
                 {},
                 "extra_state.pci.modern_state.guest_features[1]",
                 severity=Severity.BROKEN,
-                words="the driver accepted VIRTIO_F_VERSION_1, the subsection virtio/64bit_features that says so is gone",
+                words="the driver accepted VIRTIO_F_VERSION_1, and virtio/64bit_features, which says so, is gone",
             )
 
 

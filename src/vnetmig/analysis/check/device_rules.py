@@ -81,18 +81,30 @@ def device_troubles(
         length = CONFIG_LENGTH if there.config_len is None else there.config_len
         found = replay(kind, section.version_id, params, rest(), release, length, engine)
         record = found.record
-    state = Arriving(release, section.idstr, kind, section.instance_id, there, record, base, memory, came_from, engine, {} if found is None else found.claimed)
+    state = Arriving(
+        release,
+        section.idstr,
+        kind,
+        section.instance_id,
+        there,
+        record,
+        base,
+        memory,
+        came_from,
+        engine,
+        {} if found is None else found.claimed,
+    )
     yield from _in_order(state, found, kind)
     if found is not None and found.fault is None:
         data = rest()
-        missing = stream_rules.footer(data[found.end : found.end + 5], section.idstr, section.section_id, base + found.end)
+        missing = stream_rules.footer(
+            data[found.end : found.end + 5], section.idstr, section.section_id, base + found.end
+        )
         if missing is not None:
             yield missing
 
 
-def _params(
-    section: Section, record: Record | None, rest: Callable[[], bytes], there: DeviceProfile
-) -> dict[str, int]:
+def _params(section: Section, record: Record | None, rest: Callable[[], bytes], there: DeviceProfile) -> dict[str, int]:
     """The shape that the destination's own device gives to its section; where it is not known, the stream's."""
     if record is not None:
         params = dict(record.program.params)

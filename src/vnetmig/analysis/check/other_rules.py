@@ -58,4 +58,6 @@ def ended(stream: Stream, found: Section) -> Trouble | None:
         return None
     vmsd, _, name = error.message.removeprefix("Failed to load ").partition(":")
     frames = (Frame(vmsd, name),)
-    return Trouble("stream-error", {"vmsd": vmsd, "code": -errno.EIO}, error.field, frames=frames, code=errno.EIO, stops=True)
+    return Trouble(
+        "stream-error", {"vmsd": vmsd, "code": -errno.EIO}, error.field, frames=frames, code=errno.EIO, stops=True
+    )

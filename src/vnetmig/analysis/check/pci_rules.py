@@ -69,7 +69,9 @@ def irq_state(state: Arriving) -> Iterator[Trouble]:
         found = state.record.get(f"pci.irq_state[{index}]")
         if isinstance(found, int) and found not in (0, 1):
             path = f"pci.irq_state[{index}]"
-            yield Trouble("pci-irq-state", {"value": _signed(found)}, path, frames=_inside("irq_state", "pci irq state"))
+            yield Trouble(
+                "pci-irq-state", {"value": _signed(found)}, path, frames=_inside("irq_state", "pci irq state")
+            )
             return
 
 

@@ -57,8 +57,10 @@ def replay(
         return Replay(record, size, _limit(error, kind, release), error.offset, claimed)
     if (size if error is None else max(size, error.offset)) > ended:
         path, at, whole = _first_beyond(record, ended)
-        if release.since(LENGTH_CHECKED) and _skips_beyond(record, claimed, length, ended):
-            return Replay(record, size, Trouble("config-len", {}, "config", code=errno.EPERM, stops=True), at, claimed)
+        config_at = _skips_beyond(record, claimed, length, ended) if release.since(LENGTH_CHECKED) else None
+        if config_at is not None:
+            fault = Trouble("config-len", {}, "config", code=errno.EPERM, stops=True)
+            return Replay(record, size, fault, config_at, claimed)
         if path is not None:
             frames = frames_of(path, release)[1 if whole else 0 :]
             return Replay(record, size, _ended(kind, path, release, frames), at, claimed)
@@ -71,7 +73,9 @@ def replay(
     return Replay(record, size, None, size + 1, claimed)
 
 
-def _load(code: Program, data: bytes, release: Release, engine: str | None) -> tuple[bytes, Loaded, int, dict[str, int]]:
+def _load(
+    code: Program, data: bytes, release: Release, engine: str | None
+) -> tuple[bytes, Loaded, int, dict[str, int]]:
     """(what was read, what was loaded of it, where the stream ended in it, counts that were put right for it)."""
     source, ended = data + _PADDING, len(data)
     claimed: dict[str, int] = {}
@@ -92,12 +96,18 @@ def _load(code: Program, data: bytes, release: Release, engine: str | None) -> t
     return source, loaded, ended, claimed
 
 
-def _skips_beyond(record: Record, claimed: Mapping[str, int], length: int, ended: int) -> bool:
-    """Are there more config bytes than the device takes, and does the stream end in them?"""
+def _skips_beyond(record: Record, claimed: Mapping[str, int], length: int, ended: int) -> int | None:
+    """Where config bytes begin of which there are more than the device takes, and than the stream has."""
     came = claimed.get("config", record.get("config_len"))
     if not isinstance(came, int) or came <= length:
-        return False
-    return next((spot.wire > ended for spot in record.walk() if spot.path == "num_queues"), False)
+        return None
+    begin = None
+    for spot in record.walk():
+        if spot.path.startswith("config") and not spot.path.startswith("config_") and begin is None:
+            begin = spot.wire
+        if spot.path == "num_queues":
+            return begin if spot.wire > ended else None
+    return None
 
 
 def _first_beyond(record: Record, ended: int) -> tuple[str | None, int, bool]:

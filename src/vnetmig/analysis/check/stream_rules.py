@@ -44,7 +44,9 @@ def configuration(stream: Stream, profile: Profile) -> Iterator[Trouble]:
             if here != there:
                 state = {True: "on", False: "off"}
                 values = {"capability": name, "stream": state[there], "local": state[here]}
-                yield Trouble("capability-mismatch", values, "configuration.capabilities", level=Level.STREAM, hook=_CONFIGURATION)
+                yield Trouble(
+                    "capability-mismatch", values, "configuration.capabilities", level=Level.STREAM, hook=_CONFIGURATION
+                )
 
 
 def header(section: Section, profile: Profile) -> Iterator[Trouble]:
