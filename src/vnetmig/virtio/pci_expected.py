@@ -72,8 +72,8 @@ def checked_bytes(
     """The bytes of a ``kind`` device's configuration that must be as they are, lowest offset first.
 
     ``modern``, ``legacy``: the interfaces that it offers; ``express``: PCI Express, whose own capability is not in
-    here; ``vectors``: MSI-X table entries, 0 without. ``ids``: (device id, revision, subsystem id) when they are not QEMU's
-    own for that kind. ``queue_pages``: notifications of each queue in a page of its own (page-per-vq).
+    here; ``vectors``: MSI-X table entries, 0 without. ``ids``: (device id, revision, subsystem id) when they are not
+    QEMU's own for that kind. ``queue_pages``: notifications of each queue in a page of its own (page-per-vq).
 
     >>> found = checked_bytes("virtio-net", modern=False, legacy=True, express=False, vectors=0)
     >>> [hex(one.offset) for one in found][:4]

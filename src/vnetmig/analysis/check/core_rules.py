@@ -38,12 +38,14 @@ def queues(state: Arriving) -> Iterator[Trouble]:
     """Of each queue as it is read: its size, an address where it has an index, its vector."""
     columns = state.queues
     vectors = state.record.program.params.get("vectors", 0)
-    count = len(columns.get("num", ()))
-    largest = _largest(state, count) if state.release.since(SIZE_CHECKED) else ()
+    came = len(columns.get("num", ()))
+    # virtio-net makes its queues anew for as many as come: pairs, and the control queue behind them.
+    made = (came - 1) // 2 * 2 + 1 if state.kind == "virtio-net" else came
+    has_limit = state.release.since(SIZE_CHECKED)
     for index, (num, desc, last) in enumerate(
         zip(columns.get("num", ()), columns.get("desc", ()), columns.get("last_avail_idx", ()), strict=True)
     ):
-        most = largest[index] if largest else None
+        most = state.there.queue_size(index, made) if has_limit else None
         if most is not None and num > most:
             values = {"index": index, "num": num, "max": most}
             yield Trouble("queue-too-large", values, f"vq[{index}].num")
@@ -57,19 +59,6 @@ def queues(state: Arriving) -> Iterator[Trouble]:
         if vector != NO_VECTOR and vector >= vectors:
             yield Trouble("vector", {"vector": vector, "vectors": vectors}, f"vq[{index}].vector")
             return
-
-
-def _largest(state: Arriving, count: int) -> tuple[int, ...]:
-    """Entries of each queue as the destination made it. virtio-net makes them anew for as many as come: pairs, and the
-    control queue behind them (qemu: hw/net/virtio-net.c:virtio_net_pre_load_queues)."""
-    sizes = state.there.queue_sizes
-    if not sizes:
-        return ()
-    if state.kind != "virtio-net":
-        return tuple(sizes[min(index, len(sizes) - 1)] for index in range(count))
-    paired = (count - 1) // 2 * 2
-    rx, tx = sizes[0], sizes[min(1, len(sizes) - 1)]
-    return tuple((rx, tx)[index % 2] if index < paired else sizes[-1] for index in range(count))
 
 
 def features_offered(state: Arriving) -> Iterator[Trouble]:

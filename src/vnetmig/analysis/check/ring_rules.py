@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from vnetmig.analysis.check.arriving import Arriving
 from vnetmig.analysis.check.trouble import Trouble
@@ -27,8 +26,7 @@ PAGES_LOOKED_AT = 64
 
 def rings(state: Arriving) -> Iterator[Trouble]:
     """Of each queue that has an address, in order; the loader stops at the first that fails."""
-    memory = None if state.memory is None else _Mapped(state.memory)
-    checked = check_rings(state.record, memory, state.engine, log_only=not state.release.since(BROKEN_SINCE))
+    checked = check_rings(state.record, state.memory, state.engine, log_only=not state.release.since(BROKEN_SINCE))
     if any(ring.verdict == Verdict.NOT_CHECKED for ring in checked):
         yield Trouble(
             "rings-not-checked",
@@ -49,17 +47,6 @@ def rings(state: Arriving) -> Iterator[Trouble]:
         found = _judged(ring, state.release.since(BROKEN_SINCE))
         if found is not None:
             yield found
-
-
-@dataclass(frozen=True)
-class _Mapped:
-    """Guest memory as a device sees it: where there is none, zeros are read."""
-
-    memory: Memory
-
-    def read(self, gpa: int, length: int) -> bytes:
-        found = self.memory.read(gpa, length)
-        return bytes(length) if found is None else found
 
 
 def _is_foreign(state: Arriving, memory: Memory) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from vnetmig.analysis.check.trouble import Level, Trouble
 from vnetmig.analysis.finding import Severity
@@ -22,9 +22,12 @@ from vnetmig.vmstate import Vmsd
 VALIDATED = ("x-ignore-shared", "mapped-ram")
 """Capabilities that the configuration section carries, and whose state must be the same on both sides."""
 
+ITERATIVE = "virtio-iterative"
+"""The capability of the RFC "virtio-net: initial iterative live migration support"."""
+
 _CONFIGURATION = "configuration, version_id: 1, minimum_version: 0"
 
-_PCI_PATH = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_PCI_PATH = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}(:[0-9a-f]{2}\.[0-7])+/[^/]+$")
 
 
 def configuration(stream: Stream, profile: Profile) -> Iterator[Trouble]:
@@ -49,11 +52,21 @@ def configuration(stream: Stream, profile: Profile) -> Iterator[Trouble]:
                 )
 
 
-def header(section: Section, profile: Profile) -> Iterator[Trouble]:
+def header(section: Section, profile: Profile, capabilities: Collection[str]) -> Iterator[Trouble]:
     """Is there a device for this section, and does it know this version?"""
     idstr, instance = section.idstr, section.instance_id
     kind = device_of(idstr)
     is_known = _is_known(section, kind, profile)
+    if not is_known and section.type == "start" and ITERATIVE in capabilities:
+        yield Trouble(
+            "needs-iterative",
+            {},
+            offset=section.offset,
+            severity=Severity.INFO,
+            level=Level.STREAM,
+            words=f"'{idstr}' comes while the guest runs: only a QEMU with the RFC's capability {ITERATIVE} takes that",
+        )
+        return
     if not is_known:
         yield Trouble(
             "unknown-section",

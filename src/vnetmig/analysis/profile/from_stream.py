@@ -23,6 +23,7 @@ from vnetmig.stream.mapped_pieces import MappedEntry
 from vnetmig.stream.ram import RamWords
 from vnetmig.stream.ram_words import BlockList
 from vnetmig.stream.vmdescription import Style
+from vnetmig.virtio.features import features
 from vnetmig.virtio.offered import disproved, proved
 from vnetmig.virtio.rings import guest_features
 from vnetmig.vmstate import Record
@@ -110,6 +111,15 @@ def _queue_sizes(record: Record) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def _made_sizes(record: Record, settings: Settings) -> tuple[int, ...] | None:
+    """Entries of each queue as a device of this release is made. Where all have the most that there is, they are as
+    10.0.13 makes them, whatever was asked for: another release makes its own."""
+    sizes = _queue_sizes(record)
+    if sizes and all(size == shape.QUEUE_SIZE_MAX for size in sizes):
+        return shape.queue_sizes(settings, 1)
+    return sizes or None
+
+
 def _device(device: Device, kind: str, machine: MachineType, release: Release) -> DeviceProfile:
     record = device.record
     config = _bytes(record, "pci.config")
@@ -124,7 +134,7 @@ def _device(device: Device, kind: str, machine: MachineType, release: Release) -
         host_features=bits,
         assumed_features=bits & ~sure,
         queue_pairs=device.max_queue_pairs if isinstance(device, NetDevice) else None,
-        queue_sizes=_queue_sizes(record) or None,
+        queue_sizes=_made_sizes(record, Settings(kind, machine, release, {})),
         vectors=None if config is None else len(table or b"") // 16,
         config_size=None if config is None else len(config),
         config_len=length,
@@ -149,8 +159,14 @@ def _features(
     transport = Transport() if "pci.config" in record else Transport(MMIO)
     settings = Settings(kind, machine, release, {})
     offer = host_features(settings, transport, Backend("tap"), Host(vnet_hdr=header, ufo=ufo)).bits
+    sure &= ~later_than(kind, release)
     never = disproved(record) | shape.not_asked_for(kind, _number(record, "config_len") or 0)
     return offer & ~never | sure, sure
+
+
+def later_than(kind: str, release: Release) -> int:
+    """Bits that devices of ``kind`` have only in releases after this one."""
+    return sum(1 << one.bit for one in features(kind) if not release.since(one.since))
 
 
 def _ram(stream: Stream) -> dict[str, int]:
