@@ -117,3 +117,7 @@ class MigrationError(VnetmigError):
 
 class ChannelError(VnetmigError):
     """A file or socket that cannot be opened, or that ended where it should not."""
+
+
+class QemuError(VnetmigError):
+    """A running QEMU that cannot be reached, refused a command or did not answer in time."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from vnetmig.errors import EngineError, FieldError, StreamError, VnetmigError
+from vnetmig.errors import EngineError, FieldError, QemuError, StreamError, VnetmigError
 
 DIFFERENCES, USAGE, UNREADABLE = 1, 2, 3
 INTERRUPTED = 128 + 2
@@ -123,6 +123,9 @@ def exit_code(run: Callable[[], Any]) -> int:
     except (FieldError, EngineError) as error:
         _say(_escaped(error))
         return USAGE
+    except QemuError as error:
+        _say(_escaped(error))
+        return UNREADABLE
     except VnetmigError as error:
         _say(_escaped(error))
         return DIFFERENCES

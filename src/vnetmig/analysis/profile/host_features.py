@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vnetmig.analysis.profile.net_backend import Backend, Host
-from vnetmig.analysis.profile.properties import TUNNEL, UFO, USO, VNET_HDR, Settings
+from vnetmig.analysis.profile.properties import TUNNEL, UFO, USO, VNET_HDR, Settings, properties
 from vnetmig.virtio.features import bits_of, features
 
 PCI: Final = "pci"
@@ -43,7 +43,7 @@ BAD_FEATURE: Final = 1 << 30
 # what vhost-net does not have is taken from the offer, whatever the properties say
 _VHOST_NEVER = bits_of("virtio-net", ["VIRTIO_F_RING_PACKED", "VIRTIO_NET_F_HASH_REPORT"])
 _VHOST_BY_KERNEL = bits_of("virtio-net", ["VIRTIO_F_RING_RESET", "VIRTIO_F_IN_ORDER", "VIRTIO_F_IOMMU_PLATFORM"])
-_VHOST_ASKED = _VHOST_NEVER | _VHOST_BY_KERNEL | bits_of("virtio-net", ["VIRTIO_NET_F_MRG_RXBUF", "bit 24"])
+ASKED_OF_VHOST = _VHOST_NEVER | _VHOST_BY_KERNEL | bits_of("virtio-net", ["VIRTIO_NET_F_MRG_RXBUF", "bit 24"])
 _RSS = bits_of("virtio-net", ["VIRTIO_NET_F_RSS"])
 _ALWAYS_OURS = bits_of("virtio-net", ["VIRTIO_NET_F_MAC"]) | BAD_FEATURE
 
@@ -138,9 +138,10 @@ def _blk(bits: int, queues: int, read_only: bool) -> int:
     return bits
 
 
-def _needing(settings: Settings, what: str) -> int:
-    names = {name for name, line in settings.table.items() if line.needs == what}
-    return sum(1 << feature.bit for feature in features(settings.kind) if feature.property in names)
+def bits_needing(kind: str, what: str) -> int:
+    """The features of a kind of device that need ``what`` of its backend."""
+    names = {name for name, line in properties(kind).items() if line.needs == what}
+    return sum(1 << feature.bit for feature in features(kind) if feature.property in names)
 
 
 def _net(bits: int, settings: Settings, backend: Backend, host: Host | None) -> Offer:
@@ -149,7 +150,7 @@ def _net(bits: int, settings: Settings, backend: Backend, host: Host | None) -> 
     assumed = 0
     can, proved = backend.can(host), backend.proved(host)
     for what in (VNET_HDR, UFO, USO, TUNNEL):
-        needing = _needing(settings, what)
+        needing = bits_needing(settings.kind, what)
         if what not in can:
             bits &= ~needing
         elif what not in proved and bits & needing and not backend.outside:
@@ -164,7 +165,7 @@ def _net(bits: int, settings: Settings, backend: Backend, host: Host | None) -> 
         return Offer(bits, assumed, tuple(words))
     bits &= ~_VHOST_NEVER
     if host is not None and host.vhost_features is not None:
-        bits &= ~(_VHOST_ASKED & ~host.vhost_features)
+        bits &= ~(ASKED_OF_VHOST & ~host.vhost_features)
     elif by_kernel := bits & _VHOST_BY_KERNEL:
         assumed |= by_kernel
         words.append("vhost-net of the kernel has every ring feature that is asked of it")

@@ -111,6 +111,18 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     **{name: (section,) for name, (section, _) in BRIDGES.items()},
 }
 
+BOARD_SECTIONS: Final[dict[str, tuple[str, ...]]] = {
+    #  type of a board's own device   its sections
+    "i440FX": ("I440FX",),
+    "PIIX3": ("PIIX3",),
+    "PIIX4_PM": ("piix4_pm",),
+    "mch": ("mch",),
+    "ICH9-LPC": ("ICH9LPC",),
+    "ICH9 SMB": ("ich9_smb",),  # until 5.2
+    "ICH9-SMB": ("ich9_smb",),
+    "gpex-root": ("gpex_root",),
+}
+
 ALIASES: Final = {name: f"{name}-pci" for name in VIRTIO_SECTIONS} | {
     "virtio": "virtio-net-pci",  # of -net nic,model=
     "ac97": "AC97",

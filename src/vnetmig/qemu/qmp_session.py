@@ -1,0 +1,95 @@
+"""One QMP connection, asked one command at a time, with a limit on how long each may take.
+
+Knows the package qemu.qmp, which it imports when a session begins; knows no command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Protocol, TypeVar
+
+from vnetmig.errors import QemuError
+
+TIMEOUT: Final = 10.0
+"""Seconds that connecting, and each command, may take."""
+
+_T = TypeVar("_T")
+
+
+class Asked(Protocol):
+    """Whatever answers QMP commands."""
+
+    def execute(self, command: str, **arguments: Any) -> Any: ...
+
+
+class QmpSession:
+    """``with QmpSession("/run/vm.qmp") as qmp: qmp.execute("query-status")``
+
+    ``address``: a unix socket's path, or "host:port". What fails is a QemuError.
+    """
+
+    def __init__(self, address: str, timeout: float = TIMEOUT) -> None:
+        self.address = address
+        self.timeout = timeout
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client: Any = None
+
+    def __enter__(self) -> QmpSession:
+        try:
+            from qemu.qmp import QMPClient
+        except ImportError as error:
+            raise QemuError(
+                "to ask a running QEMU takes the package qemu.qmp\n  pip install 'vnetmig[live]'"
+            ) from error
+        self._loop = asyncio.new_event_loop()
+        self._client = QMPClient("vnetmig")
+        try:
+            self._run(self._client.connect(_endpoint(self.address)), "no answer: is another client connected to it?")
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._close()
+
+    def execute(self, command: str, **arguments: Any) -> Any:
+        """The command's answer. A QemuError when QEMU refuses it, closes the connection or takes too long."""
+        return self._run(self._client.execute(command, arguments or None), f"no answer to {command}")
+
+    def _run(self, awaitable: Awaitable[_T], late: str) -> _T:
+        assert self._loop is not None
+        try:
+            return self._loop.run_until_complete(asyncio.wait_for(awaitable, self.timeout))
+        except (asyncio.TimeoutError, TimeoutError) as error:
+            raise QemuError(f"qmp:{self.address}: {late} (waited {self.timeout:g} s)") from error
+        except Exception as error:
+            raise QemuError(f"qmp:{self.address}: {_said(error)}") from error
+
+    def _close(self) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.run_until_complete(asyncio.wait_for(self._client.disconnect(), self.timeout))
+        except Exception:  # the connection is of no more use, whatever became of it
+            pass
+        finally:
+            self._loop.close()
+
+
+def _endpoint(address: str) -> str | tuple[str, int]:
+    found = re.fullmatch(r"(?:tcp:)?\[?([^/\]]+)\]?:(\d{1,5})", address)
+    if found is not None and not Path(address).exists():
+        return found[1], int(found[2])
+    return address.removeprefix("unix:")
+
+
+def _said(error: BaseException) -> str:
+    """The first word that says something: qemu.qmp wraps causes in errors of its own."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(error) or type(error).__name__
