@@ -14,12 +14,16 @@ from vnetmig.analysis.explain.log import LogLine, continues
 
 END = "migration-failed"
 DEVICE = "device-failed"
+JOB = "job-failed"
 
 REACH = 200
 """Lines behind its first within which a chain ends."""
 
 MAIL_MOST = 5000
 """Lines of a text that somebody may have wrapped: a longer one is a log from a file."""
+
+_TERMINAL = 76
+"""A line that was cut inside of a word was cut by a terminal, which is at least so wide."""
 
 _WRAPPED_MOST = 3
 """Lines that a wrapped message goes on for behind its first."""
@@ -75,7 +79,7 @@ class Failure:
 
     def settle(self) -> Failure:
         """Where only the end was said, what stands behind it (since 10.2: on the same line) says more."""
-        if self.head.message.id == END and self.rest:
+        if self.head.message.id in (END, JOB) and self.rest:
             end = (self.head, self.line)
             self.head, self.line = self.rest.pop()
             self.rest.insert(0, end)
@@ -128,9 +132,11 @@ def _joined(finder: Finder, lines: Sequence[LogLine], place: int) -> tuple[Readi
     for between in (" ", ""):
         text = lines[place].text.rstrip()
         border = len(text)
+        if not between and border < _TERMINAL:
+            break
         starts: dict[int, int] = {}
         for behind in range(place + 1, min(place + 1 + _WRAPPED_MOST, len(lines))):
-            if not continues(lines[behind - 1], lines[behind]):
+            if not continues(lines[behind - 1], lines[behind]) or _begins(finder, lines[behind].text):
                 break
             piece = lines[behind].text
             starts[behind] = len(text) + len(between) - (len(piece) - len(piece.lstrip()))
@@ -141,6 +147,12 @@ def _joined(finder: Finder, lines: Sequence[LogLine], place: int) -> tuple[Readi
                     used = {at: end - begin for at, begin in starts.items() if end > begin}
                     best = (reading, text, used)
     return best
+
+
+def _begins(finder: Finder, text: str) -> bool:
+    """Is there a message right at the beginning?"""
+    indent = len(text) - len(text.lstrip())
+    return any(reading.span[0] == indent for reading in finder.find(text))
 
 
 def _length(reading: Reading) -> int:
