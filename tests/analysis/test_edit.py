@@ -281,6 +281,18 @@ def test_a_legacy_and_an_mmio_device() -> None:
         edited(f"set {NET}:queues[0].avail=0", name=LEGACY)
 
 
+def test_a_subsection_of_a_device_that_only_the_vmdescription_knows() -> None:
+    found = edited("drop cpu#1:fpop_ip_dp")
+    (section,) = found.difference.sections if found.difference is not None else ()
+    assert [(s.name, s.only_a) for s in section.sets] == [("subsections", ("fpop_ip_dp",))]
+    before, after = document(committed(PAIRS)).description, found.stream.description
+    assert before is not None and after is not None
+    old, new = before.lengths(), after.lengths()
+    assert {key for key in old if old[key] != new[key]} == {("cpu", 1)}
+    begin, end = found.stream.named("cpu#1").section.payload_span
+    assert new["cpu", 1] == [end - begin] and not found.stream.named("cpu#1").section.assumed
+
+
 # Refusals
 
 _INVALID = [
@@ -326,7 +338,7 @@ _WRONG = [
     (f"set {NET}:promisc=256", "takes 0 to 255"),
     (f"set {NET}:statsu=1", "there is:"),
     (f"set {NET}:vlans=4096", "ids 0 to 4095"),
-    (f"set {NET}:vlans=-77", "has no 77"),
+    (f"set {NET}:vlans=-x", "takes a number"),
     (f"set {NET}:tx_waiting_of_pair=1,2", "its number follows"),
     (f"set {NET}:rss.enabled=1", "no field"),
     (f"set {NET}:guest_features=bit 70", "add it first"),

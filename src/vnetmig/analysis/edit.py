@@ -175,9 +175,11 @@ class _Work:
     def _drop(self, device: Device, name: str, value: Settable | None) -> None:
         path, _ = elements.subsection(device.record, name)
         kind = virtio_kind(device)
-        if not kind:
-            raise FieldError(f"'{device.idstr}': subsections can be dropped of virtio devices only")
-        lost = lost_by_dropping(kind, device.record, path) if f"{path}.#version" in device.record else None
+        if device.section.state is None and "." in path:
+            raise FieldError(f"'{device.idstr}': of a device that only the vmdescription describes, own subsections go")
+        lost = None
+        if kind and f"{path}.#version" in device.record:
+            lost = lost_by_dropping(kind, device.record, path)
         if lost is not None:
             self._refuse(f"{device.idstr}: {lost}")
         device.record.drop(path)

@@ -114,6 +114,8 @@ def words(text: str) -> list[str]:
 def members(path: str, text: str, now: Sequence[T], read: Callable[[str], T]) -> list[T]:
     """The members of a set or list: ``A,B`` are all; ``+A,-B`` is ``now`` with A behind it and without B.
 
+    What is there already is not put in again, what is not there need not be taken out: one edit fits many streams.
+
     >>> members("vlans", "+42,-5", [2, 5], int)
     [2, 42]
     """
@@ -128,9 +130,7 @@ def members(path: str, text: str, now: Sequence[T], read: Callable[[str], T]) ->
         member = read(word[1:])
         if word[0] == "+" and member not in made:
             made.append(member)
-        elif word[0] == "-":
-            if member not in made:
-                raise FieldError(f"'{path}' has no {word[1:]} that could be taken out")
+        elif word[0] == "-" and member in made:
             made.remove(member)
     return made
 
@@ -150,7 +150,7 @@ def feature(device: str, name: str) -> int:
 
 
 def feature_bits(device: str, path: str, text: str, now: int) -> int:
-    """A set of features: a number, names, or ``+NAME,-NAME``; a feature that is there already may be put in again."""
+    """A set of features: a number, names, or ``+NAME,-NAME``."""
     try:
         return int(text, 0)
     except ValueError:

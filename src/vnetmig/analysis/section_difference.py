@@ -88,6 +88,9 @@ class SectionDifference:
         return not (self.header or self.sets or self.differences or self.bytes)
 
 
+_LOOKED_INTO = 4096
+"""Bytes of a buffer in which single positions can be churn."""
+
 _HEADER = ("idstr", "instance_id", "version_id", "section_id")
 
 
@@ -139,7 +142,7 @@ def _churn(section: Section, path: str, a: Field | None, b: Field | None) -> str
     if a is None or b is None:
         return None  # a field that comes or goes is never churn
     moved: frozenset[int] | None = None
-    if isinstance(a.value, bytes) and isinstance(b.value, bytes) and len(a.value) == len(b.value):
+    if isinstance(a.value, bytes) and isinstance(b.value, bytes) and len(a.value) == len(b.value) <= _LOOKED_INTO:
         moved = frozenset(i for i, (x, y) in enumerate(zip(a.value, b.value, strict=True)) if x != y)
     return churn_of(section.idstr, path, a.type, moved)
 

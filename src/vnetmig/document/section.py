@@ -133,6 +133,11 @@ class Section:
         return self._described
 
     @property
+    def looked_into(self) -> Record | None:
+        """The record that the vmdescription made of the payload, if anybody has asked for it: it may be changed."""
+        return self._described
+
+    @property
     def record_offset(self) -> int:
         """Absolute offset of the first byte that ``record`` covers."""
         begin = self.payload_span[0]

@@ -1,6 +1,7 @@
 """Keeping the vmdescription true when an edited device changed its size.
 
-Knows where the JSON tells a virtio device's size: its one opaque field. Nothing else of the text changes.
+Knows where the JSON tells a virtio device's size (its one opaque field) and a device's subsections. Nothing else of the
+text changes.
 """
 
 from __future__ import annotations
@@ -10,38 +11,78 @@ from typing import TYPE_CHECKING, Any
 
 from vnetmig.stream.events import Event, SectionPayload, VmDescription
 from vnetmig.stream.vmdescription import Description, JsonObject
+from vnetmig.vmstate import elements
 
 if TYPE_CHECKING:
     from vnetmig.document.section import Section
 
+_Key = tuple[str, int, int]
+
 
 def resized(events: Iterable[Event], sections: Mapping[int, Section]) -> Iterator[Event]:
     """The events, with the sizes in the vmdescription those of the payloads as they are encoded now."""
-    sizes: dict[tuple[str, int, int], int] = {}
+    sizes: dict[_Key, int] = {}
+    dropped: dict[_Key, set[str]] = {}
     changed = False
     for event in events:
         if isinstance(event, SectionPayload):
             section = sections[id(event)]
-            if section.type == "full" and section.state is not None and section.description is not None:
-                size = len(section.encode_payload(event.payload))
-                device = section.description
-                sizes[device.name, device.instance_id, device.occurrence] = size
-                changed = changed or size != event.size
+            device = section.description
+            if section.type == "full" and device is not None:
+                key = device.name, device.instance_id, device.occurrence
+                if section.state is not None:
+                    sizes[key] = len(section.encode_payload(event.payload))
+                    changed = changed or sizes[key] != event.size
+                elif section.looked_into is not None:
+                    dropped[key] = _described(device.json) - set(elements.own_subsections(section.looked_into))
+                    changed = changed or bool(dropped[key])
         if isinstance(event, VmDescription) and changed:
-            yield VmDescription(_with_sizes(event.description, sizes), event.offset, event.size)
+            yield VmDescription(_rewritten(event.description, sizes, dropped), event.offset, event.size)
         else:
             yield event
 
 
-def _with_sizes(description: Description, sizes: Mapping[tuple[str, int, int], int]) -> Description:
-    by_json = {id(d.json): sizes.get((d.name, d.instance_id, d.occurrence)) for d in description.devices}
+def _described(device: JsonObject) -> set[str]:
+    """Names of the device's own subsections."""
+    entries = device.get("subsections")
+    found = map(_name, entries if isinstance(entries, list) else ())
+    return {name for name in found if isinstance(name, str)}
+
+
+def _name(entry: Any) -> Any:
+    return entry.get("vmsd_name") if isinstance(entry, JsonObject) else None
+
+
+def _rewritten(description: Description, sizes: Mapping[_Key, int], dropped: Mapping[_Key, set[str]]) -> Description:
+    keys = {id(d.json): (d.name, d.instance_id, d.occurrence) for d in description.devices}
+
+    def entry(device: Any) -> Any:
+        key = keys.get(id(device))
+        if key is None:
+            return device
+        return _without(_with_size(device, sizes.get(key)), dropped.get(key, set()))
+
     root = JsonObject(
         [
-            (key, [_with_size(device, by_json.get(id(device))) for device in value] if key == "devices" else value)
+            (key, [entry(device) for device in value] if key == "devices" else value)
             for key, value in description.root.pairs
         ]
     )
     return Description.of(root, description.style)
+
+
+def _without(device: Any, names: set[str]) -> Any:
+    """``device`` without its subsections called ``names``; without the key when none is left, as QEMU writes it."""
+    if not names:
+        return device
+    pairs = []
+    for key, value in device.pairs:
+        if key == "subsections" and isinstance(value, list):
+            value = [entry for entry in value if _name(entry) not in names]
+            if not value:
+                continue
+        pairs.append((key, value))
+    return JsonObject(pairs)
 
 
 def _with_size(device: Any, size: int | None) -> Any:

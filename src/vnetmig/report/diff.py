@@ -109,15 +109,20 @@ def _row(device: str, difference: FieldDifference) -> tuple[str, ...]:
     a, b = difference.a, difference.b
     only_a, only_b = _bits(device, difference)
     texts = [
-        _text(difference.path, field) + (f"  only here: {' '.join(only)}" if only else "")
+        _text(device, difference.path, field) + (f"  only here: {' '.join(only)}" if only else "")
         for field, only in ((a, only_a), (b, only_b))
     ]
     path = difference.path + (f"  ({difference.churn})" if difference.churn else "")
     return _offset(a), _offset(b), path, *texts
 
 
-def _text(path: str, field: Field | None) -> str:
-    return _ABSENT if field is None else value_text(path, field)
+def _text(device: str, path: str, field: Field | None) -> str:
+    """A value; one whose bits have names in hexadecimal."""
+    if field is None:
+        return _ABSENT
+    if isinstance(field.value, int) and field.value > 9 and names(device, path, field.value):
+        return f"{field.value:#x}"
+    return value_text(path, field)
 
 
 def _offset(field: Field | None) -> str:

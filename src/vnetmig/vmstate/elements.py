@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from vnetmig.errors import FieldError
 from vnetmig.vmstate.layout import Kind, Node
 from vnetmig.vmstate.record import Record
-from vnetmig.vmstate.spot import type_of
+from vnetmig.vmstate.spot import Spot, type_of
 
 
 def insert(record: Record, path: str, index: int) -> None:
@@ -70,6 +70,17 @@ def known_subsections(record: Record) -> Iterator[tuple[str, Node]]:
         parent = spot.path.rstrip(".")
         for node in spot.node.children:
             yield (f"{parent}.{node.name}" if parent else node.name), node
+
+
+def own_subsections(record: Record) -> list[str]:
+    """Names on the wire of the subsections that the device itself has now, without those inside of its parts."""
+    return [
+        sub.vmsd.name
+        for node in record.program.children
+        if node.kind == Kind.SUBSECTIONS
+        for _, _, sub in record._elements(Spot(node, node.rec, (0,), "", 0))
+        if sub is not None
+    ]
 
 
 def subsection(record: Record, name: str) -> tuple[str, Node]:
