@@ -1,4 +1,4 @@
-"""The pure wheel, installed alone, must load, rewrite and edit real streams: .ci/pure_wheel.py FOLDER"""
+"""The pure wheel, installed alone, must load, rewrite, edit and show real streams: .ci/pure_wheel.py FOLDER"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import vnetmig
+from vnetmig.report.html.explorer import explorer_page
 
 OPEN = {".xz": lzma.open, ".gz": gzip.open}
 
@@ -42,4 +43,6 @@ with tempfile.TemporaryDirectory() as folder:
             assert vnetmig.load(out).device(net.idstr).mac == "52:54:00:aa:bb:cc", path
             edited += 1
 assert edited, "no virtio-net among them"
+shown = min(map(plain, paths), key=len)  # the parts of a page are files in the package
+assert "makeTree" in explorer_page(vnetmig.load(shown), shown, name="shown")
 print(f"pure Python, no dependencies: {len(paths)} streams the same byte for byte, {edited} edited")
