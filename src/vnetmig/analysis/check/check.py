@@ -66,7 +66,9 @@ def _troubles(
     for section in stream.sections:
         if section.type not in ("start", "full"):
             continue
-        for trouble in stream_rules.header(section, profile, stream.capabilities if profile.capabilities is None else profile.capabilities):
+        for trouble in stream_rules.header(
+            section, profile, stream.capabilities if profile.capabilities is None else profile.capabilities
+        ):
             yield trouble, section
             if trouble.stops:
                 return

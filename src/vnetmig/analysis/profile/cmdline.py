@@ -50,9 +50,16 @@ _MMIO_BASE = 0xFEB00000
 _MMIO_STEP = 0x200
 
 
-def profile_of_command(data: bytes, origin: str, release: Release | None = None, host: Host | None = None) -> Profile:
+def profile_of_command(
+    data: bytes,
+    origin: str,
+    release: Release | None = None,
+    host: Host | None = None,
+    machine_of_stream: str | None = None,
+) -> Profile:
     """The profile of the QEMU that the command line in ``data`` starts. ``release``: what --qemu says; ``host``: what
-    was probed on the destination; ``origin`` names the file in errors and in the profile.
+    was probed on the destination; ``origin`` names the file in errors and in the profile. ``machine_of_stream``: what
+    an alias such as "pc" is taken for, where that fits it.
 
     >>> line = b"qemu-system-x86_64 -M pc-i440fx-7.2 -nodefaults -nic user,model=virtio"
     >>> profile_of_command(line, "vm.sh").devices[0].idstr
@@ -62,7 +69,7 @@ def profile_of_command(data: bytes, origin: str, release: Release | None = None,
     words: list[str] = []
     if release is None:
         release = _release(line, words)
-    machine = machine_type(line.machine.get("type"), release)
+    machine = _machine(line.machine.get("type"), release, machine_of_stream)
     words += machine.assumed
     plan = _Plan(line, machine, release, host)
     plan.make()
@@ -79,6 +86,18 @@ def profile_of_command(data: bytes, origin: str, release: Release | None = None,
         origin=origin,
         assumed=tuple(words),
     )
+
+
+def _machine(name: str | None, release: Release, of_stream: str | None) -> MachineType:
+    """An alias means the newest type of whatever QEMU reads it. Who migrates has it made into the source's first."""
+    own = machine_type(name, release)
+    if of_stream is None or own.name == name or own.name == of_stream:
+        return own
+    theirs = machine_type(of_stream, release)
+    if theirs.board != own.board:
+        return own
+    said = f"machine type {name or 'by default'}: as the stream's, {of_stream}; alone, QEMU {release} takes {own.name}"
+    return replace(theirs, assumed=(*theirs.assumed, said))
 
 
 def _release(line: CommandLine, words: list[str]) -> Release:
