@@ -55,7 +55,10 @@ class Incoming:
         self._reader.close()
 
     def step(self) -> bool:
-        """Read one event; False at the end, or when more bytes are needed."""
+        """Read one event, or a row of sections that the vmdescription describes; False at the end, or when more bytes
+        are needed."""
+        for section in self._reader.described_sections():
+            self.stream.append_section(section)
         return self._take()
 
     def close(self) -> Stream:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vnetmig.stream.events import Event, SectionPayload, VmDescription
+from vnetmig.stream.outline import named
 from vnetmig.stream.vmdescription import Description, JsonObject
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def resized(events: Iterable[Event], sections: Mapping[int, Section]) -> Iterato
 
 
 def _with_sizes(description: Description, sizes: Mapping[tuple[str, int, int], int]) -> Description:
-    by_json = {id(d.json): sizes.get((d.name, d.instance_id, d.occurrence)) for d in description.devices}
+    entries = description.root["devices"]  # a list: sizes are known of devices that stand in it
+    by_json = {id(json): sizes.get((d.name, d.instance_id, d.occurrence)) for d, json in named((e, e) for e in entries)}
     root = JsonObject(
         [
             (key, [_with_size(device, by_json.get(id(device))) for device in value] if key == "devices" else value)

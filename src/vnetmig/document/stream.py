@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from vnetmig.document.context import Context
 from vnetmig.document.device import Device
 from vnetmig.document.net import NetDevice
 from vnetmig.document.section import Section
 from vnetmig.document.sizes import resized
 from vnetmig.errors import FieldError, StreamError
+from vnetmig.stream import framing
 from vnetmig.stream.commands import Packaged
 from vnetmig.stream.configuration import ConfigurationBody
 from vnetmig.stream.container import Wrapper
@@ -45,16 +47,16 @@ class Stream:
     """
 
     def __init__(self, engine: str | None = None) -> None:
-        self.engine = engine
+        self.context = Context(engine)
         self.events: list[Event] = []
         self.sections: list[Section] = []
         self.error: StreamError | None = None
         self.failed: Section | None = None
         """The section that reading stopped in; ``error.record`` holds what was decoded of it."""
-        self._memory: GuestMemory | None = None
         self.wrappers: tuple[Wrapper, ...] = ()
         self._sections_of: dict[int, Section] = {}
-        self._views: dict[int, Device] = {}
+        self._seen: dict[tuple[str, int], int] = {}
+        """FULL sections so far, by idstr and instance."""
 
     # filling, by document.load
 
@@ -62,14 +64,40 @@ class Stream:
         """Take the next event."""
         self.events.append(event)
         if isinstance(event, SectionStart):
-            self.sections.append(Section(self, event))
+            self._begin(event)
         elif isinstance(event, SectionPayload):
             self.sections[-1].payloads.append(event)
             self._sections_of[id(event)] = self.sections[-1]
+            if self.context.ram is not None and self.sections[-1].idstr == "ram":
+                self.context.ram.append(event.payload)
         elif isinstance(event, SectionFooter):
             self.sections[-1].footer = event
+        elif isinstance(event, Configuration):
+            self.context.machine = event.body.machine_type
         elif isinstance(event, VmDescription):
-            self._describe(event.description)
+            self.context.description = event.description
+
+    def append_section(self, events: tuple[SectionStart, SectionPayload, SectionFooter]) -> None:
+        """Take the three events of a FULL section at once."""
+        self.events += events
+        start, payload, footer = events
+        section = self._begin(start)
+        section.payloads.append(payload)
+        section.footer = footer
+        self._sections_of[id(payload)] = section
+
+    def _begin(self, start: SectionStart) -> Section:
+        header = start.header
+        occurrence = 0
+        if header.type == framing.SECTION_FULL:
+            key = header.idstr, header.instance_id
+            occurrence = self._seen.get(key, 0)
+            self._seen[key] = occurrence + 1
+        if header.idstr == "ram" and self.context.ram is None:
+            self.context.ram = []
+        section = Section(self.context, start, occurrence)
+        self.sections.append(section)
+        return section
 
     def stop(self, error: StreamError) -> None:
         """Reading ended with ``error``; the section it happened in keeps what was decoded of it."""
@@ -78,22 +106,16 @@ class Stream:
         if self.sections and self.sections[-1].footer is None and error.section == self.sections[-1].idstr:
             self.failed = self.sections[-1]
 
-    def _describe(self, description: Description) -> None:
-        """Hand each FULL section its own description."""
-        try:
-            devices = {(d.name, d.instance_id, d.occurrence): d for d in description.devices}
-        except StreamError:
-            return
-        seen: dict[tuple[str, int], int] = {}
-        for section in self.sections:
-            if section.type != "full":
-                continue
-            key = section.idstr, section.instance_id
-            occurrence = seen.get(key, 0)
-            seen[key] = occurrence + 1
-            section.description = devices.get((*key, occurrence))
-
     # what is in it
+
+    @property
+    def engine(self) -> str | None:
+        """Which engine decodes and encodes; None: the default one."""
+        return self.context.engine
+
+    @engine.setter
+    def engine(self, name: str | None) -> None:
+        self.context.engine = name
 
     @property
     def header(self) -> FileHeader | None:
@@ -107,14 +129,11 @@ class Stream:
     def memory(self) -> GuestMemory | None:
         """Guest memory that came with the stream: given to ``load``, or the stream's own RAM (put together when first
         asked for). None when there is none."""
-        if self._memory is None and any(section.idstr == "ram" for section in self.sections):
-            chunks = [e.payload for s in self.sections if s.idstr == "ram" for e in s.payloads]
-            self._memory = GuestMemory.from_ram_words(chunks, machine=self.machine or "pc")
-        return self._memory
+        return self.context.memory
 
     @memory.setter
     def memory(self, memory: GuestMemory | None) -> None:
-        self._memory = memory
+        self.context.memory = memory
 
     @property
     def machine(self) -> str | None:
@@ -144,17 +163,6 @@ class Stream:
             if section.type == "full" or section.state is not None:
                 yield section
 
-    def view(self, section: Section) -> Device | None:
-        """The live view of a section's device; one object per section."""
-        record = section.record
-        if record is None:
-            return None
-        view = self._views.get(id(section))
-        if view is None:
-            kind = NetDevice if record.program.vmsd.name == "virtio-net" and section.state is not None else Device
-            view = self._views[id(section)] = kind(self, section)
-        return view
-
     def device(self, idstr: str, instance_id: int | None = None) -> Device:
         """The device called ``idstr``; the end of a name will do when only one device has it.
 
@@ -179,7 +187,7 @@ class Stream:
 
     def nets(self) -> list[NetDevice]:
         """Every virtio-net device, final states only, in stream order."""
-        views = [s.device for s in self.sections if s.type == "full"]
+        views = [s.device for s in self.sections if s.type == "full" and s.state is not None]
         return [view for view in views if isinstance(view, NetDevice)]
 
     # bytes again

@@ -20,6 +20,7 @@ from vnetmig.errors import StreamError
 from vnetmig.stream import framing, headers
 from vnetmig.stream.commands import Packaged
 from vnetmig.stream.cursor import Buffer, Cursor, Short
+from vnetmig.stream.ending import footer_mark
 from vnetmig.stream.events import (
     Command,
     Configuration,
@@ -34,7 +35,7 @@ from vnetmig.stream.events import (
     VmDescription,
 )
 from vnetmig.stream.framing import DEFAULT_LIMITS, Limits
-from vnetmig.stream.payload import Decoder, DecoderFor, SectionHeader
+from vnetmig.stream.payload import Decoder, DecoderFor, Raw, SectionHeader
 from vnetmig.stream.receiver import NEED_DATA, NeedData, Receiver
 from vnetmig.stream.section import Footers, OpenSection, Surface
 from vnetmig.stream.states import TRANSITIONS, Outcome, State, Turn
@@ -45,6 +46,7 @@ Lengths = Mapping[tuple[str, int], Sequence[int]]
 __all__ = ["NEED_DATA", "Lengths", "NeedData", "StreamReader", "read_events"]
 
 _Step = tuple["Event | None", Outcome]
+WholeSection = tuple[SectionStart, SectionPayload, SectionFooter]
 
 
 class StreamReader(Receiver[Event]):
@@ -67,17 +69,6 @@ class StreamReader(Receiver[Event]):
         self._full_seen: dict[tuple[str, int], int] = {}
         self._package_end: int | None = None
         self._section: OpenSection | None = None
-        self._steps: dict[State, Callable[[memoryview, bool], _Step]] = {
-            State.HEADER: self._read_header,
-            State.CONFIGURATION: self._read_configuration,
-            State.SECTION: self._read_section,
-            State.PAYLOAD: self._read_payload,
-            State.FOOTER: self._read_footer,
-            State.PACKAGE_REST: self._read_package_rest,
-            State.PACKAGE_END: self._read_package_end,
-            State.AFTER_EOF: self._read_vmdescription,
-            State.TRAILING: self._read_trailing,
-        }
 
     @property
     def state(self) -> State:
@@ -94,6 +85,45 @@ class StreamReader(Receiver[Event]):
             return NEED_DATA
         return self._next()
 
+    def described_sections(self) -> list[WholeSection]:
+        """FULL sections from here on that nothing decodes and whose length is known, in one go: what ``next_event``
+        would give one by one, for those who have the whole stream at hand. None of them is a reason to choose another
+        decoder for a later one."""
+        found: list[WholeSection] = []
+        if self._state is not State.SECTION or self.footers is not True or self._package_end is not None:
+            return found
+        base = self.offset
+        with self._window.view(self._window.arrived) as data:
+            at, last = 0, len(data) - framing.NAMED_HEADER_MIN
+            while at <= last and data[at] == framing.SECTION_FULL:
+                start = at + framing.NAMED_HEADER_MIN - 1 + data[at + 5]
+                header, length = self._described_header(bytes(data[at:start]))
+                end = start + length
+                if header is None or bytes(data[end : end + framing.FOOTER_SIZE]) != footer_mark(header.section_id):
+                    break
+                self._count(header)
+                found.append(
+                    (
+                        SectionStart(header, base + at, start - at),
+                        SectionPayload(Raw(bytes(data[start:end])), base + start, length),
+                        SectionFooter(header.section_id, base + end),
+                    )
+                )
+                at = end + framing.FOOTER_SIZE
+        self._window.skip(at)
+        return found
+
+    def _described_header(self, raw: bytes) -> tuple[SectionHeader | None, int]:
+        """(header, length of the payload); None for a section that needs a closer look."""
+        try:
+            header = headers.section_header(raw)
+            length = self._next_length(header)
+            if length is not None and length <= self._limits.payload and self._decoder_for(header) is None:
+                return header, length
+        except (StreamError, Short):
+            pass  # it is raised again by a step, with all that was read before handed out
+        return None, 0
+
     def _done(self) -> bool:
         return self._state is State.DONE
 
@@ -108,7 +138,7 @@ class StreamReader(Receiver[Event]):
 
     def _step(self, data: memoryview, final: bool) -> tuple[int, Event | None]:
         try:
-            event, outcome = self._steps[self._state](data, final)
+            event, outcome = _STEPS[self._state](self, data, final)
         except Short as short:
             raise self._within_package(short) from None
         self._state = TRANSITIONS[self._state, outcome]
@@ -173,13 +203,22 @@ class StreamReader(Receiver[Event]):
         return SectionStart(header, start, cursor.position)
 
     def _known_length(self, header: SectionHeader) -> int | None:
-        key = (header.idstr, header.instance_id)
-        lengths = self._lengths.get(key)
-        if lengths is None or header.type != framing.SECTION_FULL:
+        if header.type != framing.SECTION_FULL:
             return None
+        length = self._next_length(header)
+        self._count(header)
+        return length
+
+    def _next_length(self, header: SectionHeader) -> int | None:
+        key = (header.idstr, header.instance_id)
+        lengths = self._lengths.get(key, ())
         occurrence = self._full_seen.get(key, 0)
-        self._full_seen[key] = occurrence + 1
         return lengths[occurrence] if occurrence < len(lengths) else None
+
+    def _count(self, header: SectionHeader) -> None:
+        key = (header.idstr, header.instance_id)
+        if key in self._lengths:
+            self._full_seen[key] = self._full_seen.get(key, 0) + 1
 
     def _remember(self, header: SectionHeader, decoder: Decoder | None, offset: int) -> None:
         limit = self._limits.live_sections
@@ -239,6 +278,20 @@ class StreamReader(Receiver[Event]):
         if len(data) < size:
             raise Short(size, "bytes behind the end")
         return Trailing(bytes(data[:size]), self.offset, size)
+
+
+# Functions, not methods of one reader: a reader that held itself would outlive its use.
+_STEPS: dict[State, Callable[[StreamReader, memoryview, bool], _Step]] = {
+    State.HEADER: StreamReader._read_header,
+    State.CONFIGURATION: StreamReader._read_configuration,
+    State.SECTION: StreamReader._read_section,
+    State.PAYLOAD: StreamReader._read_payload,
+    State.FOOTER: StreamReader._read_footer,
+    State.PACKAGE_REST: StreamReader._read_package_rest,
+    State.PACKAGE_END: StreamReader._read_package_end,
+    State.AFTER_EOF: StreamReader._read_vmdescription,
+    State.TRAILING: StreamReader._read_trailing,
+}
 
 
 def read_events(
