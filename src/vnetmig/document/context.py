@@ -1,4 +1,4 @@
-"""What the sections and devices of one stream have in common: engine, machine type, guest memory, vmdescription.
+"""What the sections and devices of one stream have in common: engine, configuration, guest memory, vmdescription.
 
 Knows nothing of the stream that they stand in. Sections and device views hold this and not the stream, which holds
 them: no circle, so whoever reads thousands of streams has the memory of one back as soon as he lets go of it.
@@ -7,6 +7,7 @@ them: no circle, so whoever reads thousands of streams has the memory of one bac
 from __future__ import annotations
 
 from vnetmig.errors import StreamError
+from vnetmig.stream.configuration import ConfigurationBody
 from vnetmig.stream.guest_memory import GuestMemory
 from vnetmig.stream.payload import Payload
 from vnetmig.stream.vmdescription import Description, DeviceDescription
@@ -17,12 +18,17 @@ class Context:
 
     def __init__(self, engine: str | None) -> None:
         self.engine = engine
-        self.machine: str | None = None
+        self.configuration: ConfigurationBody | None = None
         self.description: Description | None = None
         self.ram: list[Payload] | None = None
         """The payloads of the stream's ``ram`` sections; None when it has none."""
         self._memory: GuestMemory | None = None
         self._described: dict[tuple[str, int, int], DeviceDescription] | None = None
+
+    @property
+    def machine(self) -> str | None:
+        """The machine type."""
+        return self.configuration.machine_type if self.configuration is not None else None
 
     @property
     def memory(self) -> GuestMemory | None:

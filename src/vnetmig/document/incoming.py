@@ -55,10 +55,12 @@ class Incoming:
         self._reader.close()
 
     def step(self) -> bool:
-        """Read one event, or a row of sections that the vmdescription describes; False at the end, or when more bytes
+        """Read one event, or a row of sections that the vmdescription measures; False at the end, or when more bytes
         are needed."""
-        for section in self._reader.described_sections():
-            self.stream.append_section(section)
+        row = self._reader.next_row()
+        if row is not None:
+            self.stream.append_row(row)
+            return True
         return self._take()
 
     def close(self) -> Stream:

@@ -26,7 +26,7 @@ MAPPED_FROM = 8 << 20
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 Progress = Callable[[int, int], None]
 
-_EVENTS_BETWEEN_REPORTS = 64
+_STEPS_BETWEEN_REPORTS = 64
 
 
 def load(
@@ -103,8 +103,10 @@ def _located(data: bytes | mmap.mmap) -> Description | None:
 def _read(data: bytes | mmap.mmap, stream: Stream, progress: Progress | None) -> None:
     incoming = Incoming(stream, _located(data), stable=True)
     incoming.begin(data)
+    steps = 0
     while incoming.step():
-        if progress is not None and len(stream.events) % _EVENTS_BETWEEN_REPORTS == 0:
+        steps += 1
+        if progress is not None and steps % _STEPS_BETWEEN_REPORTS == 0:
             progress(incoming.offset, len(data))
     if progress is not None:
         progress(len(data), len(data))

@@ -10,6 +10,7 @@ import lzma
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 from vnetmig.document.context import Context
 from vnetmig.document.device import Device
@@ -34,7 +35,8 @@ from vnetmig.stream.events import (
 )
 from vnetmig.stream.guest_memory import GuestMemory
 from vnetmig.stream.libvirt import LibvirtImage
-from vnetmig.stream.payload import Raw
+from vnetmig.stream.payload import Raw, SectionHeader
+from vnetmig.stream.row import SectionRow
 from vnetmig.stream.vmdescription import Description
 
 _COMPRESS: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzip.compress}
@@ -48,13 +50,16 @@ class Stream:
 
     def __init__(self, engine: str | None = None) -> None:
         self.context = Context(engine)
-        self.events: list[Event] = []
-        self.sections: list[Section] = []
         self.error: StreamError | None = None
         self.failed: Section | None = None
         """The section that reading stopped in; ``error.record`` holds what was decoded of it."""
         self.wrappers: tuple[Wrapper, ...] = ()
+        self._events: list[Event] = []
+        self._sections: list[Section] = []
         self._sections_of: dict[int, Section] = {}
+        self._rows: list[tuple[int, int, SectionRow]] = []
+        """Rows whose events and sections nobody asked for yet: (events before it, sections before it, row)."""
+        self._lock = Lock()
         self._seen: dict[tuple[str, int], int] = {}
         """FULL sections so far, by idstr and instance."""
 
@@ -62,51 +67,79 @@ class Stream:
 
     def append(self, event: Event) -> None:
         """Take the next event."""
-        self.events.append(event)
+        self._events.append(event)
         if isinstance(event, SectionStart):
-            self._begin(event)
+            if event.idstr == "ram" and self.context.ram is None:
+                self.context.ram = []
+            self._sections.append(Section(self.context, event, self._occurrence(event.header)))
         elif isinstance(event, SectionPayload):
-            self.sections[-1].payloads.append(event)
-            self._sections_of[id(event)] = self.sections[-1]
-            if self.context.ram is not None and self.sections[-1].idstr == "ram":
+            section = self._sections[-1]
+            section.payloads.append(event)
+            self._sections_of[id(event)] = section
+            if self.context.ram is not None and section.idstr == "ram":
                 self.context.ram.append(event.payload)
         elif isinstance(event, SectionFooter):
-            self.sections[-1].footer = event
+            self._sections[-1].footer = event
         elif isinstance(event, Configuration):
-            self.context.machine = event.body.machine_type
+            self.context.configuration = event.body
         elif isinstance(event, VmDescription):
             self.context.description = event.description
 
-    def append_section(self, events: tuple[SectionStart, SectionPayload, SectionFooter]) -> None:
-        """Take the three events of a FULL section at once."""
-        self.events += events
-        start, payload, footer = events
-        section = self._begin(start)
-        section.payloads.append(payload)
-        section.footer = footer
-        self._sections_of[id(payload)] = section
+    def append_row(self, row: SectionRow) -> None:
+        """Take the events of whole sections; they are made when someone asks for them."""
+        for header, occurrence, *_ in row.places:
+            self._seen[header.idstr, header.instance_id] = occurrence + 1
+        self._rows.append((len(self._events), len(self._sections), row))
 
-    def _begin(self, start: SectionStart) -> Section:
-        header = start.header
-        occurrence = 0
-        if header.type == framing.SECTION_FULL:
-            key = header.idstr, header.instance_id
-            occurrence = self._seen.get(key, 0)
-            self._seen[key] = occurrence + 1
-        if header.idstr == "ram" and self.context.ram is None:
-            self.context.ram = []
-        section = Section(self.context, start, occurrence)
-        self.sections.append(section)
-        return section
+    def _settle(self) -> None:
+        """Put the events and sections of rows where they belong."""
+        if not self._rows:
+            return
+        with self._lock:  # two threads must not get sections of their own each
+            for before, sections_before, row in reversed(self._rows):
+                events: list[Event] = []
+                sections: list[Section] = []
+                for place, (start, payload, footer) in zip(row.places, row, strict=True):
+                    section = Section(self.context, start, place[1])
+                    section.payloads.append(payload)
+                    section.footer = footer
+                    self._sections_of[id(payload)] = section
+                    events += (start, payload, footer)
+                    sections.append(section)
+                self._events[before:before] = events
+                self._sections[sections_before:sections_before] = sections
+            self._rows = []
+
+    def _occurrence(self, header: SectionHeader) -> int:
+        """Which FULL section of its name and instance this is, from 0."""
+        if header.type != framing.SECTION_FULL:
+            return 0
+        key = header.idstr, header.instance_id
+        occurrence = self._seen.get(key, 0)
+        self._seen[key] = occurrence + 1
+        return occurrence
 
     def stop(self, error: StreamError) -> None:
         """Reading ended with ``error``; the section it happened in keeps what was decoded of it."""
         self.error = error
         error.stream = self
-        if self.sections and self.sections[-1].footer is None and error.section == self.sections[-1].idstr:
-            self.failed = self.sections[-1]
+        last = self._sections[-1] if self._sections else None  # a row ends with a footer: it did not happen there
+        if last is not None and last.footer is None and error.section == last.idstr:
+            self.failed = last
 
     # what is in it
+
+    @property
+    def events(self) -> list[Event]:
+        """All that was read, in order."""
+        self._settle()
+        return self._events
+
+    @property
+    def sections(self) -> list[Section]:
+        """Every section, in order."""
+        self._settle()
+        return self._sections
 
     @property
     def engine(self) -> str | None:
@@ -123,7 +156,7 @@ class Stream:
 
     @property
     def configuration(self) -> ConfigurationBody | None:
-        return next((e.body for e in self.events if isinstance(e, Configuration)), None)
+        return self.context.configuration
 
     @property
     def memory(self) -> GuestMemory | None:
@@ -138,7 +171,7 @@ class Stream:
     @property
     def machine(self) -> str | None:
         """The machine type, such as pc-i440fx-7.2."""
-        return self.configuration.machine_type if self.configuration else None
+        return self.context.machine
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -151,7 +184,7 @@ class Stream:
     @property
     def description(self) -> Description | None:
         """The vmdescription at the end, if there is one."""
-        return next((e.description for e in self.events if isinstance(e, VmDescription)), None)
+        return self.context.description
 
     @property
     def devices(self) -> list[str]:
@@ -187,7 +220,7 @@ class Stream:
 
     def nets(self) -> list[NetDevice]:
         """Every virtio-net device, final states only, in stream order."""
-        views = [s.device for s in self.sections if s.type == "full" and s.state is not None]
+        views = [s.device for s in self._sections if s.type == "full" and s.state is not None]  # never one of a row
         return [view for view in views if isinstance(view, NetDevice)]
 
     # bytes again

@@ -20,7 +20,6 @@ from vnetmig.errors import StreamError
 from vnetmig.stream import framing, headers
 from vnetmig.stream.commands import Packaged
 from vnetmig.stream.cursor import Buffer, Cursor, Short
-from vnetmig.stream.ending import footer_mark
 from vnetmig.stream.events import (
     Command,
     Configuration,
@@ -35,8 +34,9 @@ from vnetmig.stream.events import (
     VmDescription,
 )
 from vnetmig.stream.framing import DEFAULT_LIMITS, Limits
-from vnetmig.stream.payload import Decoder, DecoderFor, Raw, SectionHeader
+from vnetmig.stream.payload import Decoder, DecoderFor, SectionHeader
 from vnetmig.stream.receiver import NEED_DATA, NeedData, Receiver
+from vnetmig.stream.row import SectionRow, read_row
 from vnetmig.stream.section import Footers, OpenSection, Surface
 from vnetmig.stream.states import TRANSITIONS, Outcome, State, Turn
 
@@ -46,7 +46,6 @@ Lengths = Mapping[tuple[str, int], Sequence[int]]
 __all__ = ["NEED_DATA", "Lengths", "NeedData", "StreamReader", "read_events"]
 
 _Step = tuple["Event | None", Outcome]
-WholeSection = tuple[SectionStart, SectionPayload, SectionFooter]
 
 
 class StreamReader(Receiver[Event]):
@@ -85,44 +84,22 @@ class StreamReader(Receiver[Event]):
             return NEED_DATA
         return self._next()
 
-    def described_sections(self) -> list[WholeSection]:
-        """FULL sections from here on that nothing decodes and whose length is known, in one go: what ``next_event``
-        would give one by one, for those who have the whole stream at hand. None of them is a reason to choose another
-        decoder for a later one."""
-        found: list[WholeSection] = []
+    def next_row(self) -> SectionRow | None:
+        """The sections from here on that nothing decodes and whose length is known, in one go, instead of the events
+        that ``next_event`` would give one by one: for those who have the whole stream at hand. None: there are none
+        here. No such section may be a reason to choose another decoder for a later one."""
         if self._state is not State.SECTION or self.footers is not True or self._package_end is not None:
-            return found
-        base = self.offset
+            return None
         with self._window.view(self._window.arrived) as data:
-            at, last = 0, len(data) - framing.NAMED_HEADER_MIN
-            while at <= last and data[at] == framing.SECTION_FULL:
-                start = at + framing.NAMED_HEADER_MIN - 1 + data[at + 5]
-                header, length = self._described_header(bytes(data[at:start]))
-                end = start + length
-                if header is None or bytes(data[end : end + framing.FOOTER_SIZE]) != footer_mark(header.section_id):
-                    break
-                self._count(header)
-                found.append(
-                    (
-                        SectionStart(header, base + at, start - at),
-                        SectionPayload(Raw(bytes(data[start:end])), base + start, length),
-                        SectionFooter(header.section_id, base + end),
-                    )
-                )
-                at = end + framing.FOOTER_SIZE
-        self._window.skip(at)
-        return found
+            row = read_row(data, self.offset, self._is_plain, self._lengths, self._full_seen, self._limits.payload)
+        self._window.skip(row.size)
+        return row if row.places else None
 
-    def _described_header(self, raw: bytes) -> tuple[SectionHeader | None, int]:
-        """(header, length of the payload); None for a section that needs a closer look."""
+    def _is_plain(self, header: SectionHeader) -> bool:
         try:
-            header = headers.section_header(raw)
-            length = self._next_length(header)
-            if length is not None and length <= self._limits.payload and self._decoder_for(header) is None:
-                return header, length
-        except (StreamError, Short):
-            pass  # it is raised again by a step, with all that was read before handed out
-        return None, 0
+            return self._decoder_for(header) is None
+        except StreamError:
+            return False  # the step for a single section raises it again, with all before it handed out
 
     def _done(self) -> bool:
         return self._state is State.DONE
@@ -205,20 +182,13 @@ class StreamReader(Receiver[Event]):
     def _known_length(self, header: SectionHeader) -> int | None:
         if header.type != framing.SECTION_FULL:
             return None
-        length = self._next_length(header)
-        self._count(header)
-        return length
-
-    def _next_length(self, header: SectionHeader) -> int | None:
         key = (header.idstr, header.instance_id)
-        lengths = self._lengths.get(key, ())
+        lengths = self._lengths.get(key)
+        if lengths is None:
+            return None
         occurrence = self._full_seen.get(key, 0)
+        self._full_seen[key] = occurrence + 1
         return lengths[occurrence] if occurrence < len(lengths) else None
-
-    def _count(self, header: SectionHeader) -> None:
-        key = (header.idstr, header.instance_id)
-        if key in self._lengths:
-            self._full_seen[key] = self._full_seen.get(key, 0) + 1
 
     def _remember(self, header: SectionHeader, decoder: Decoder | None, offset: int) -> None:
         limit = self._limits.live_sections

@@ -40,10 +40,11 @@ class Description:
     """One vmdescription. What reading a stream needs comes from its outline, the values when they are asked for:
     ``parse`` raises what is wrong with the text."""
 
-    __slots__ = ("_root", "_style", "_text", "_verbatim")
+    __slots__ = ("_known", "_root", "_style", "_text", "_verbatim")
 
     def __init__(self, text: bytes) -> None:
         self._text: bytes | None = text
+        self._known: Outline | None = None
         self._root: JsonObject | None = None
         self._style: Style | None = None
         self._verbatim: bool | None = None
@@ -57,7 +58,9 @@ class Description:
 
     @property
     def _outline(self) -> Outline | None:
-        return outline(self._text) if self._text is not None else None
+        if self._known is None and self._text is not None:
+            self._known = outline(self._text)
+        return self._known
 
     def parse(self) -> JsonObject:
         """The root object. Raises StreamError (offset within the text) if this is not such a JSON."""
