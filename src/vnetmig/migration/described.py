@@ -20,7 +20,7 @@ _OVERLAYS = {"pci config": pci_config_registers}
 KEPT = 32
 KEPT_BYTES = 4 << 20
 """Descriptions whose programs are kept, and bytes of their texts: a destination is sent the same one early and at the
-end, or again and again; a fleet of guests has few kinds of machines. A program takes about 30 times its text."""
+end, or again and again; a fleet of guests has few kinds of machines. Programs take about ten times their text."""
 
 
 class VmdescPrograms:
