@@ -12,17 +12,17 @@ from vnetmig.vmstate.record import Record
 from vnetmig.vmstate.value import Value
 
 if TYPE_CHECKING:
+    from vnetmig.document.context import Context
     from vnetmig.document.section import Section
-    from vnetmig.document.stream import Stream
 
 
 class Device:
     """``device["path"]`` reads and sets one value; ``fields()`` lists all with offset, size and type."""
 
-    __slots__ = ("_stream", "section")  # a misspelt name must not be set in silence
+    __slots__ = ("__weakref__", "_context", "section")  # a misspelt name must not be set in silence
 
-    def __init__(self, stream: Stream, section: Section) -> None:
-        self._stream = stream
+    def __init__(self, context: Context, section: Section) -> None:
+        self._context = context
         self.section = section
 
     @property
@@ -74,7 +74,7 @@ class Device:
 
     def save(self) -> bytes:
         """The device's payload bytes, from its values."""
-        return self.record.save(engine=self._stream.engine)
+        return self.record.save(engine=self._context.engine)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{self.idstr}' v{self.version_id}>"

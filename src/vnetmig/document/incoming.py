@@ -55,7 +55,12 @@ class Incoming:
         self._reader.close()
 
     def step(self) -> bool:
-        """Read one event; False at the end, or when more bytes are needed."""
+        """Read one event, or a row of sections that the vmdescription measures; False at the end, or when more bytes
+        are needed."""
+        row = self._reader.next_row()
+        if row is not None:
+            self.stream.append_row(row)
+            return True
         return self._take()
 
     def close(self) -> Stream:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -19,10 +20,13 @@ from vnetmig.stream.container import Container, open_container
 from vnetmig.stream.guest_memory import MemorySource, load_memory
 from vnetmig.stream.vmdescription import Description
 
+MAPPED_FROM = 8 << 20
+"""Bytes from which on a file is mapped: below, copying costs less than the page faults of looking at a mapping."""
+
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 Progress = Callable[[int, int], None]
 
-_EVENTS_BETWEEN_REPORTS = 64
+_STEPS_BETWEEN_REPORTS = 64
 
 
 def load(
@@ -60,21 +64,24 @@ def load(
 
 
 def _open(source: Source, stream: Stream) -> bytes | mmap.mmap:
-    """The bytes of the stream itself; a plain file is mapped, not read."""
+    """The bytes of the stream itself."""
     if isinstance(source, str | os.PathLike):
         with Path(source).open("rb") as file:
             return _open_file(file, stream)
     if isinstance(source, bytes | bytearray | memoryview):
-        if bytes(source[:4]) == framing.FILE_MAGIC.to_bytes(4, "big"):
-            return bytes(source)
+        if source[:4] == framing.FILE_MAGIC.to_bytes(4, "big"):
+            return bytes(source)  # no copy of what is bytes already
         return _unwrap(open_container(source), stream)
     return _unwrap(open_container(source), stream)
 
 
-def _open_file(file: IO[bytes], stream: Stream) -> bytes | mmap.mmap:
-    start = file.read(4)
-    file.seek(0)
+def _open_file(file: BufferedReader, stream: Stream) -> bytes | mmap.mmap:
+    plain = file.raw  # what is read through a buffer is copied once more
+    start = plain.read(4)
+    plain.seek(0, os.SEEK_SET)
     if start == framing.FILE_MAGIC.to_bytes(4, "big"):
+        if os.fstat(file.fileno()).st_size < MAPPED_FROM:
+            return plain.read()
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return _unwrap(open_container(file), stream)
 
@@ -96,8 +103,10 @@ def _located(data: bytes | mmap.mmap) -> Description | None:
 def _read(data: bytes | mmap.mmap, stream: Stream, progress: Progress | None) -> None:
     incoming = Incoming(stream, _located(data), stable=True)
     incoming.begin(data)
+    steps = 0
     while incoming.step():
-        if progress is not None and len(stream.events) % _EVENTS_BETWEEN_REPORTS == 0:
+        steps += 1
+        if progress is not None and steps % _STEPS_BETWEEN_REPORTS == 0:
             progress(incoming.offset, len(data))
     if progress is not None:
         progress(len(data), len(data))

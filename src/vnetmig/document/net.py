@@ -138,7 +138,7 @@ class NetDevice(Device):
     @property
     def queues(self) -> list[Queue]:
         """Every virtqueue of the stream, rx and tx of each pair, then control."""
-        return [Queue(self.record, index, self._stream.memory) for index in range(self._int("num_queues"))]
+        return [Queue(self.record, index, self._context.memory) for index in range(self._int("num_queues"))]
 
     # receive filters
 

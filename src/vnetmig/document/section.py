@@ -5,12 +5,15 @@ Knows events and records; knows no file. Which description a payload was read by
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vnetmig.document.device import Device
+from vnetmig.document.net import NetDevice
 from vnetmig.errors import StreamError
 from vnetmig.migration.decoders import stateful
-from vnetmig.migration.described import load_described
+from vnetmig.migration.described import VmdescPrograms, load_described
 from vnetmig.migration.resolved import is_described, resolved
 from vnetmig.stream import framing
 from vnetmig.stream.device_state import DeviceState
@@ -22,8 +25,7 @@ from vnetmig.stream.vmdescription import DeviceDescription
 from vnetmig.vmstate import Record
 
 if TYPE_CHECKING:
-    from vnetmig.document.device import Device
-    from vnetmig.document.stream import Stream
+    from vnetmig.document.context import Context
 
 TYPE_NAMES = {
     framing.SECTION_START: "start",
@@ -39,17 +41,18 @@ class Section:
     ``span`` is (offset of the type byte, offset behind the footer); ``payload_span`` that of the payload alone.
     """
 
-    def __init__(self, stream: Stream, start: SectionStart) -> None:
-        self._stream = stream
+    def __init__(self, context: Context, start: SectionStart, occurrence: int = 0) -> None:
+        self._context = context
         self._start = start
+        self._occurrence = occurrence
         self.payloads: list[SectionPayload] = []
         self.footer: SectionFooter | None = None
-        self.description: DeviceDescription | None = None
         self.finding: StreamError | None = None
         """Why the vmdescription could not explain this payload, if it could not."""
         self._described: Record | None = None
         self._state: DeviceState | None = None
         self._tried = False
+        self._view: weakref.ref[Device] | None = None
 
     @property
     def offset(self) -> int:
@@ -75,6 +78,13 @@ class Section:
     @property
     def version_id(self) -> int:
         return self._start.version_id
+
+    @property
+    def description(self) -> DeviceDescription | None:
+        """What the stream's own description says about this FULL section."""
+        if self._start.type != framing.SECTION_FULL:
+            return None
+        return self._context.described(self.idstr, self.instance_id, self._occurrence)
 
     @property
     def payload_span(self) -> tuple[int, int]:
@@ -113,7 +123,7 @@ class Section:
             if not is_described(idstr):
                 return None
             try:
-                self._state = DeviceState(resolved(idstr, version, frame.data, self._stream.engine))
+                self._state = DeviceState(resolved(idstr, version, frame.data, self._context.engine))
             except StreamError as error:
                 self.finding = error.at(self.record_offset, self.idstr)
         return self._state
@@ -124,13 +134,18 @@ class Section:
         state = self.state
         if state is not None:
             return state.record
-        if not self._tried and self.description is not None and isinstance(self.payload, Raw):
+        if not self._tried and isinstance(self.payload, Raw) and self.description is not None:
             self._tried = True
             try:
-                self._described = load_described(self.description, self.payload.data, engine=self._stream.engine)
+                self._described = self._load(self.description, self.payload.data)
             except StreamError as error:
                 self.finding = error.at(self.payload_span[0], self.idstr)
         return self._described
+
+    def _load(self, description: DeviceDescription, data: bytes) -> Record:
+        assert self._context.description is not None  # a device is described in it
+        programs = VmdescPrograms.of(self._context.description)
+        return load_described(description, data, programs=programs, engine=self._context.engine)
 
     @property
     def looked_into(self) -> Record | None:
@@ -151,21 +166,30 @@ class Section:
 
     @property
     def device(self) -> Device | None:
-        """A live view of the device in this section, None when nothing describes it."""
-        return self._stream.view(self)
+        """A live view of the device in this section, None when nothing describes it; one object, as long as someone
+        holds it."""
+        record = self.record
+        if record is None:
+            return None
+        view = self._view() if self._view is not None else None
+        if view is None:
+            kind = NetDevice if record.program.vmsd.name == "virtio-net" and self.state is not None else Device
+            view = kind(self._context, self)
+            self._view = weakref.ref(view)
+        return view
 
     def current(self, payload: Raw) -> Raw:
         """``payload``, with what was changed in a record that the vmdescription made of it."""
-        return payload if self._described is None else Raw(self._described.save(engine=self._stream.engine))
+        return payload if self._described is None else Raw(self._described.save(engine=self._context.engine))
 
     def encode_payload(self, payload: Payload) -> bytes:
         """The payload's bytes from values."""
         if isinstance(payload, Raw) and self.record is not None:
-            return self.record.save(engine=self._stream.engine)
+            return self.record.save(engine=self._context.engine)
         if isinstance(payload, DeviceState):
-            return payload.record.save(engine=self._stream.engine)
+            return payload.record.save(engine=self._context.engine)
         if isinstance(payload, Frame) and self._state is not None:
-            return replace(payload, data=self._state.record.save(engine=self._stream.engine)).encode()
+            return replace(payload, data=self._state.record.save(engine=self._context.engine)).encode()
         return payload.encode()
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vnetmig.stream.events import Event, SectionPayload, VmDescription
+from vnetmig.stream.outline import named
 from vnetmig.stream.vmdescription import Description, JsonObject
 from vnetmig.vmstate import elements
 
@@ -54,7 +55,8 @@ def _name(entry: Any) -> Any:
 
 
 def _rewritten(description: Description, sizes: Mapping[_Key, int], dropped: Mapping[_Key, set[str]]) -> Description:
-    keys = {id(d.json): (d.name, d.instance_id, d.occurrence) for d in description.devices}
+    entries = description.root["devices"]  # a list: sizes are known of devices that stand in it
+    keys = {id(json): (d.name, d.instance_id, d.occurrence) for d, json in named((e, e) for e in entries)}
 
     def entry(device: Any) -> Any:
         key = keys.get(id(device))

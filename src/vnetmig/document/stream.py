@@ -9,7 +9,9 @@ import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
+from vnetmig.document.context import Context
 from vnetmig.document.device import Device
 from vnetmig.document.net import NetDevice
 from vnetmig.document.placing import Placed, payload_of, relocated, with_section
@@ -17,6 +19,7 @@ from vnetmig.document.saving import write
 from vnetmig.document.section import Section
 from vnetmig.document.sizes import resized
 from vnetmig.errors import FieldError, StreamError
+from vnetmig.stream import framing
 from vnetmig.stream.commands import Packaged
 from vnetmig.stream.configuration import ConfigurationBody
 from vnetmig.stream.container import Wrapper
@@ -32,7 +35,8 @@ from vnetmig.stream.events import (
     VmDescription,
 )
 from vnetmig.stream.guest_memory import GuestMemory
-from vnetmig.stream.payload import Raw
+from vnetmig.stream.payload import Raw, SectionHeader
+from vnetmig.stream.row import SectionRow
 from vnetmig.stream.vmdescription import Description
 
 Buffer = bytes | mmap.mmap
@@ -45,57 +49,108 @@ class Stream:
     """
 
     def __init__(self, engine: str | None = None) -> None:
-        self.engine = engine
-        self.events: list[Event] = []
-        self.sections: list[Section] = []
+        self.context = Context(engine)
         self.error: StreamError | None = None
         self.failed: Section | None = None
         """The section that reading stopped in; ``error.record`` holds what was decoded of it."""
-        self._memory: GuestMemory | None = None
         self.wrappers: tuple[Wrapper, ...] = ()
         self.input: Buffer = b""
         """The bytes that were read, out of their wrappers: what stands behind a fault is only there."""
+        self._events: list[Event] = []
+        self._sections: list[Section] = []
         self._sections_of: dict[int, Section] = {}
-        self._views: dict[int, Device] = {}
+        self._rows: list[tuple[int, int, SectionRow]] = []
+        """Rows whose events and sections nobody asked for yet: (events before it, sections before it, row)."""
+        self._lock = Lock()
+        self._seen: dict[tuple[str, int], int] = {}
+        """FULL sections so far, by idstr and instance."""
 
     # filling, by document.load
 
     def append(self, event: Event) -> None:
         """Take the next event."""
-        self.events.append(event)
+        self._events.append(event)
         if isinstance(event, SectionStart):
-            self.sections.append(Section(self, event))
+            if event.idstr == "ram" and self.context.ram is None:
+                self.context.ram = []
+            self._sections.append(Section(self.context, event, self._occurrence(event.header)))
         elif isinstance(event, SectionPayload):
-            self.sections[-1].payloads.append(event)
-            self._sections_of[id(event)] = self.sections[-1]
+            section = self._sections[-1]
+            section.payloads.append(event)
+            self._sections_of[id(event)] = section
+            if self.context.ram is not None and section.idstr == "ram":
+                self.context.ram.append(event.payload)
         elif isinstance(event, SectionFooter):
-            self.sections[-1].footer = event
+            self._sections[-1].footer = event
+        elif isinstance(event, Configuration):
+            self.context.configuration = event.body
         elif isinstance(event, VmDescription):
-            self._describe(event.description)
+            self.context.description = event.description
+
+    def append_row(self, row: SectionRow) -> None:
+        """Take the events of whole sections; they are made when someone asks for them."""
+        for header, occurrence, *_ in row.places:
+            self._seen[header.idstr, header.instance_id] = occurrence + 1
+        self._rows.append((len(self._events), len(self._sections), row))
+
+    def _settle(self) -> None:
+        """Put the events and sections of rows where they belong."""
+        if not self._rows:
+            return
+        with self._lock:  # two threads must not get sections of their own each
+            for before, sections_before, row in reversed(self._rows):
+                events: list[Event] = []
+                sections: list[Section] = []
+                for place, (start, payload, footer) in zip(row.places, row, strict=True):
+                    section = Section(self.context, start, place[1])
+                    section.payloads.append(payload)
+                    section.footer = footer
+                    self._sections_of[id(payload)] = section
+                    events += (start, payload, footer)
+                    sections.append(section)
+                self._events[before:before] = events
+                self._sections[sections_before:sections_before] = sections
+            self._rows = []
+
+    def _occurrence(self, header: SectionHeader) -> int:
+        """Which FULL section of its name and instance this is, from 0."""
+        if header.type != framing.SECTION_FULL:
+            return 0
+        key = header.idstr, header.instance_id
+        occurrence = self._seen.get(key, 0)
+        self._seen[key] = occurrence + 1
+        return occurrence
 
     def stop(self, error: StreamError) -> None:
         """Reading ended with ``error``; the section it happened in keeps what was decoded of it."""
         self.error = error
         error.stream = self
-        if self.sections and self.sections[-1].footer is None and error.section == self.sections[-1].idstr:
-            self.failed = self.sections[-1]
-
-    def _describe(self, description: Description) -> None:
-        """Hand each FULL section its own description."""
-        try:
-            devices = {(d.name, d.instance_id, d.occurrence): d for d in description.devices}
-        except StreamError:
-            return
-        seen: dict[tuple[str, int], int] = {}
-        for section in self.sections:
-            if section.type != "full":
-                continue
-            key = section.idstr, section.instance_id
-            occurrence = seen.get(key, 0)
-            seen[key] = occurrence + 1
-            section.description = devices.get((*key, occurrence))
+        last = self._sections[-1] if self._sections else None  # a row ends with a footer: it did not happen there
+        if last is not None and last.footer is None and error.section == last.idstr:
+            self.failed = last
 
     # what is in it
+
+    @property
+    def events(self) -> list[Event]:
+        """All that was read, in order."""
+        self._settle()
+        return self._events
+
+    @property
+    def sections(self) -> list[Section]:
+        """Every section, in order."""
+        self._settle()
+        return self._sections
+
+    @property
+    def engine(self) -> str | None:
+        """Which engine decodes and encodes; None: the default one."""
+        return self.context.engine
+
+    @engine.setter
+    def engine(self, name: str | None) -> None:
+        self.context.engine = name
 
     @property
     def header(self) -> FileHeader | None:
@@ -103,25 +158,22 @@ class Stream:
 
     @property
     def configuration(self) -> ConfigurationBody | None:
-        return next((e.body for e in self.events if isinstance(e, Configuration)), None)
+        return self.context.configuration
 
     @property
     def memory(self) -> GuestMemory | None:
         """Guest memory that came with the stream: given to ``load``, or the stream's own RAM (put together when first
         asked for). None when there is none."""
-        if self._memory is None and any(section.idstr == "ram" for section in self.sections):
-            chunks = [e.payload for s in self.sections if s.idstr == "ram" for e in s.payloads]
-            self._memory = GuestMemory.from_ram_words(chunks, machine=self.machine or "pc")
-        return self._memory
+        return self.context.memory
 
     @memory.setter
     def memory(self, memory: GuestMemory | None) -> None:
-        self._memory = memory
+        self.context.memory = memory
 
     @property
     def machine(self) -> str | None:
         """The machine type, such as pc-i440fx-7.2."""
-        return self.configuration.machine_type if self.configuration else None
+        return self.context.machine
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -134,7 +186,7 @@ class Stream:
     @property
     def description(self) -> Description | None:
         """The vmdescription at the end, if there is one."""
-        return next((e.description for e in self.events if isinstance(e, VmDescription)), None)
+        return self.context.description
 
     @property
     def devices(self) -> list[str]:
@@ -145,17 +197,6 @@ class Stream:
         for section in self.sections:
             if section.type == "full" or section.state is not None:
                 yield section
-
-    def view(self, section: Section) -> Device | None:
-        """The live view of a section's device; one object per section."""
-        record = section.record
-        if record is None:
-            return None
-        view = self._views.get(id(section))
-        if view is None:
-            kind = NetDevice if record.program.vmsd.name == "virtio-net" and section.state is not None else Device
-            view = self._views[id(section)] = kind(self, section)
-        return view
 
     def device(self, idstr: str, instance_id: int | None = None) -> Device:
         """The device called ``idstr``; the end of a name will do when only one device has it.
@@ -186,7 +227,7 @@ class Stream:
 
     def nets(self) -> list[NetDevice]:
         """Every virtio-net device, final states only, in stream order."""
-        views = [s.device for s in self.sections if s.type == "full"]
+        views = [s.device for s in self._sections if s.type == "full" and s.state is not None]  # never one of a row
         return [view for view in views if isinstance(view, NetDevice)]
 
     # sections put in
@@ -232,8 +273,9 @@ class Stream:
         self._fill(list(relocated(self.current_events())))
 
     def _fill(self, events: Iterable[Event]) -> None:
-        self.events, self.sections = [], []
-        self._sections_of, self._views = {}, {}
+        self.context = self.context.again()
+        self._events, self._sections, self._rows = [], [], []
+        self._sections_of, self._seen = {}, {}
         for event in events:
             self.append(event)
 

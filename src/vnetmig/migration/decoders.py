@@ -7,6 +7,7 @@ third parties registered. It is handed to the reader, so that framing and device
 from __future__ import annotations
 
 from collections.abc import Container
+from functools import lru_cache
 
 from vnetmig.errors import StreamError
 from vnetmig.migration import delta_handlers, preheat_handlers, registration
@@ -62,6 +63,13 @@ def stateful(idstr: str, version: int) -> tuple[str, int]:
     return idstr.removesuffix(preheat_handlers.SUFFIX), version
 
 
+@lru_cache(maxsize=1024)
+def _is_foreign(idstr: str) -> bool:
+    """Does nothing in this package describe the FULL section of this name, whatever the stream announced but early
+    sections?"""
+    return idstr != "ram" and not idstr.endswith(IDSTR_SUFFIX) and section.device_of(idstr) is None
+
+
 class Decoders:
     """Chooses decoders by header. ``observe`` every event, so that it knows what the stream announced.
 
@@ -88,6 +96,9 @@ class Decoders:
             self.postcopy = event.payload.ram
 
     def __call__(self, header: SectionHeader) -> Decoder | None:
+        full = header.type == framing.SECTION_FULL
+        if full and _is_foreign(header.idstr) and EARLY not in self.capabilities:  # most sections of most streams
+            return self._registered(header.idstr, header.version_id)
         if header.idstr == "ram":
             return self._ram(header)
         if header.idstr.endswith(IDSTR_SUFFIX):
@@ -97,17 +108,21 @@ class Decoders:
                 newest = delta_handlers.SECTION_VERSION
                 _check_version(header, header.version_id <= newest, newest)
             return FrameDecoder()
-        full = header.type == framing.SECTION_FULL
         entry = None if full else registration.live().find(header.idstr, header.instance_id)
-        own: object = entry.handlers if entry is not None else None
-        if isinstance(own, HasDecoder):
-            return own.decoder(header)
+        if entry is not None:
+            own: object = entry.handlers
+            if isinstance(own, HasDecoder):
+                return own.decoder(header)
         idstr = header.idstr
         if full and EARLY in self.capabilities:
             idstr = idstr.removesuffix(EARLY_SUFFIX)
         resolver = section.resolver(idstr, header.version_id)
         if resolver is None and full:
-            resolver = registration.resolver(idstr, header.version_id)
+            return self._registered(idstr, header.version_id)
+        return DeviceDecoder(resolver, self.engine) if resolver is not None else None
+
+    def _registered(self, idstr: str, version: int) -> Decoder | None:
+        resolver = registration.resolver(idstr, version)
         return DeviceDecoder(resolver, self.engine) if resolver is not None else None
 
     def _is_frame(self, header: SectionHeader) -> bool:

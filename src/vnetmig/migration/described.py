@@ -6,9 +6,9 @@ Knows vmdesc JSON and where PCI config space stands in it; knows no device by na
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from vnetmig.errors import StreamError, VnetmigError
+from vnetmig.stream.kept import Kept
 from vnetmig.stream.vmdescription import Description, DeviceDescription
 from vnetmig.virtio.pci_config import pci_config_registers
 from vnetmig.vmstate import Program, Record
@@ -17,8 +17,10 @@ from vnetmig.vmstate.vmdesc import describe, wire_size
 _OVERLAYS = {"pci config": pci_config_registers}
 
 
-KEPT = 4
-"""Descriptions whose programs are kept: a destination is sent the same one early and at the end, or again and again."""
+KEPT = 32
+KEPT_BYTES = 4 << 20
+"""Descriptions whose programs are kept, and bytes of their texts: a destination is sent the same one early and at the
+end, or again and again; a fleet of guests has few kinds of machines. Programs take about ten times their text."""
 
 
 class VmdescPrograms:
@@ -34,7 +36,7 @@ class VmdescPrograms:
     @staticmethod
     def of(description: Description) -> VmdescPrograms:
         """Those of ``description``, from an earlier time if its text was seen before."""
-        return _kept(description.text)
+        return _programs(description.text)
 
     def find(self, sections: Sequence[tuple[str, int]]) -> list[DeviceDescription | None]:
         """The description of each FULL section (idstr, instance_id), in stream order; None where there is none.
@@ -60,9 +62,7 @@ class VmdescPrograms:
         return program
 
 
-@lru_cache(maxsize=KEPT)
-def _kept(text: bytes) -> VmdescPrograms:
-    return VmdescPrograms(Description(text))
+_programs = Kept(lambda text: VmdescPrograms(Description(text)), entries=KEPT, size=KEPT_BYTES)
 
 
 def program_of(device: DeviceDescription, size: int) -> Program:

@@ -98,6 +98,8 @@ def live() -> Registry:
 def described(idstr: str) -> Vmsd | None:
     """The registered description of a section's device; of several names that end ``idstr``, the longest."""
     discover()
+    if not _descriptions:
+        return None
     name = idstr
     while name:
         if name in _descriptions:

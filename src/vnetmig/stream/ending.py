@@ -7,12 +7,17 @@ or None when more bytes are needed to tell.
 from __future__ import annotations
 
 from collections.abc import Container
+from functools import lru_cache
 
 from vnetmig.stream import framing
 from vnetmig.stream.cursor import is_name
 
+MARKS_KEPT = 1024
 
+
+@lru_cache(maxsize=MARKS_KEPT)
 def footer_mark(section_id: int) -> bytes:
+    """The footer of that section: what ends its payload."""
     return bytes((framing.SECTION_FOOTER,)) + section_id.to_bytes(4, "big")
 
 

@@ -6,6 +6,8 @@ takes a cursor at the first byte of its thing and raises ``Short`` when the byte
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from vnetmig.errors import StreamError
 from vnetmig.stream import framing
 from vnetmig.stream.commands import Packaged, check_command, decode_command
@@ -17,6 +19,8 @@ from vnetmig.stream.payload import SectionHeader
 from vnetmig.stream.vmdescription import Description
 
 _MAGIC = framing.FILE_MAGIC.to_bytes(4, "big")
+HEADERS_KEPT = 2048
+"""Section headers that are kept, each at most 269 bytes: streams of one kind of machine have the same ones."""
 
 
 def read_file_header(cursor: Cursor, final: bool) -> FileHeader:
@@ -78,6 +82,13 @@ def read_section_name(cursor: Cursor, kind: int, section_id: int) -> SectionHead
             f"Unknown savevm section or instance '' {instance_id}", offset=start, expected="a name", got="''"
         )
     return SectionHeader(kind, section_id, idstr, instance_id, version_id)
+
+
+@lru_cache(maxsize=HEADERS_KEPT)
+def section_header(raw: bytes) -> SectionHeader:
+    """The header of a START or FULL section, all of it; from an earlier time if the same bytes were seen before."""
+    cursor = Cursor(raw)
+    return read_section_name(cursor, *read_section_id(cursor))
 
 
 def read_command(cursor: Cursor, limits: Limits) -> Command:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 
 _WORD = struct.Struct(">Q")
+_ZERO = struct.Struct(">QB")
 _PAGE_CONTINUE = 0x28
 _ZERO_CONTINUE = 0x22
 _WORD_SIZE = 8
@@ -55,4 +56,11 @@ def scan_words(
             return position, words, behind
         position = behind
         words += 1
+        if flags == _ZERO_CONTINUE:  # they come in runs: a cleared screen is thousands of them
+            room = _ZERO_SIZE * min(limit_words - words, (end - position) // _ZERO_SIZE)
+            for word, _ in _ZERO.iter_unpack(data[position : position + room]):
+                if word & mask != _ZERO_CONTINUE or word > highest_zero:
+                    break
+                position += _ZERO_SIZE
+                words += 1
     return position, words, 0

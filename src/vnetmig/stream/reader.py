@@ -36,6 +36,7 @@ from vnetmig.stream.events import (
 from vnetmig.stream.framing import DEFAULT_LIMITS, Limits
 from vnetmig.stream.payload import Decoder, DecoderFor, SectionHeader
 from vnetmig.stream.receiver import NEED_DATA, NeedData, Receiver
+from vnetmig.stream.row import SectionRow, read_row
 from vnetmig.stream.section import Footers, OpenSection, Surface
 from vnetmig.stream.states import TRANSITIONS, Outcome, State, Turn
 
@@ -67,17 +68,6 @@ class StreamReader(Receiver[Event]):
         self._full_seen: dict[tuple[str, int], int] = {}
         self._package_end: int | None = None
         self._section: OpenSection | None = None
-        self._steps: dict[State, Callable[[memoryview, bool], _Step]] = {
-            State.HEADER: self._read_header,
-            State.CONFIGURATION: self._read_configuration,
-            State.SECTION: self._read_section,
-            State.PAYLOAD: self._read_payload,
-            State.FOOTER: self._read_footer,
-            State.PACKAGE_REST: self._read_package_rest,
-            State.PACKAGE_END: self._read_package_end,
-            State.AFTER_EOF: self._read_vmdescription,
-            State.TRAILING: self._read_trailing,
-        }
 
     @property
     def state(self) -> State:
@@ -94,6 +84,23 @@ class StreamReader(Receiver[Event]):
             return NEED_DATA
         return self._next()
 
+    def next_row(self) -> SectionRow | None:
+        """The sections from here on that nothing decodes and whose length is known, in one go, instead of the events
+        that ``next_event`` would give one by one: for those who have the whole stream at hand. None: there are none
+        here. No such section may be a reason to choose another decoder for a later one."""
+        if self._state is not State.SECTION or self.footers is not True or self._package_end is not None:
+            return None
+        with self._window.view(self._window.arrived) as data:
+            row = read_row(data, self.offset, self._is_plain, self._lengths, self._full_seen, self._limits.payload)
+        self._window.skip(row.size)
+        return row if row.places else None
+
+    def _is_plain(self, header: SectionHeader) -> bool:
+        try:
+            return self._decoder_for(header) is None
+        except StreamError:
+            return False  # the step for a single section raises it again, with all before it handed out
+
     def _done(self) -> bool:
         return self._state is State.DONE
 
@@ -108,7 +115,7 @@ class StreamReader(Receiver[Event]):
 
     def _step(self, data: memoryview, final: bool) -> tuple[int, Event | None]:
         try:
-            event, outcome = self._steps[self._state](data, final)
+            event, outcome = _STEPS[self._state](self, data, final)
         except Short as short:
             raise self._within_package(short) from None
         self._state = TRANSITIONS[self._state, outcome]
@@ -173,9 +180,11 @@ class StreamReader(Receiver[Event]):
         return SectionStart(header, start, cursor.position)
 
     def _known_length(self, header: SectionHeader) -> int | None:
+        if header.type != framing.SECTION_FULL:
+            return None
         key = (header.idstr, header.instance_id)
         lengths = self._lengths.get(key)
-        if lengths is None or header.type != framing.SECTION_FULL:
+        if lengths is None:
             return None
         occurrence = self._full_seen.get(key, 0)
         self._full_seen[key] = occurrence + 1
@@ -239,6 +248,20 @@ class StreamReader(Receiver[Event]):
         if len(data) < size:
             raise Short(size, "bytes behind the end")
         return Trailing(bytes(data[:size]), self.offset, size)
+
+
+# Functions, not methods of one reader: a reader that held itself would outlive its use.
+_STEPS: dict[State, Callable[[StreamReader, memoryview, bool], _Step]] = {
+    State.HEADER: StreamReader._read_header,
+    State.CONFIGURATION: StreamReader._read_configuration,
+    State.SECTION: StreamReader._read_section,
+    State.PAYLOAD: StreamReader._read_payload,
+    State.FOOTER: StreamReader._read_footer,
+    State.PACKAGE_REST: StreamReader._read_package_rest,
+    State.PACKAGE_END: StreamReader._read_package_end,
+    State.AFTER_EOF: StreamReader._read_vmdescription,
+    State.TRAILING: StreamReader._read_trailing,
+}
 
 
 def read_events(

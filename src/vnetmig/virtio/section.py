@@ -40,6 +40,7 @@ _CCW_PATH = re.compile(r"/?[0-9a-f]+\.[0-9]\.[0-9a-f]{4}/")
 _PCI_VENDOR_VIRTIO = b"\xf4\x1a"
 
 
+@lru_cache(maxsize=1024)
 def device_of(idstr: str) -> str | None:
     """The described virtio device that a section's idstr names, or None.
 

@@ -75,7 +75,8 @@ def resolve(
     if wanted:  # also when one fits already: what is read must not depend on how the bytes arrive
         return min(wanted)
     if fitting:
-        fitting.sort(key=lambda pair: -prefer(pair[1].record))
+        if len(fitting) > 1:
+            fitting.sort(key=lambda pair: -prefer(pair[1].record))
         chosen, loaded = fitting[0]
         others = [pair for pair in fitting[1:] if pair[1].record.data != loaded.record.data]
         ties = tuple(other.assumes for other, _ in others)

@@ -37,8 +37,8 @@ MESSAGES: tuple[Message, ...] = (
         id="needs-iterative",
         source='RFC "virtio-net: initial iterative live migration support", patch 3',
         wordings=(),
-        means="A device's state stands in the stream a first time, sent while the guest still ran. No released QEMU has "
-        "a handler for that section.",
+        means="A device's state stands in the stream a first time, sent while the guest still ran. No released QEMU "
+        "has a handler for that section.",
         causes=("the source is a QEMU with the RFC's patches, and its capability virtio-iterative was on",),
         remedies=("migrate to a QEMU with the same patches, or switch the capability off at the source",),
     ),

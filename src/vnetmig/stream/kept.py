@@ -1,0 +1,57 @@
+"""What was made of a text before, for the next stream that brings the same text.
+
+Knows texts and bounds. Must not know what is made of them. Every step on the table is a single operation of a dict:
+threads share it without a lock (so a forked process inherits none that is held), and at worst two of them make the
+same thing once each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Kept(Generic[V]):
+    """``kept(text)`` is ``make(text)``, from an earlier time if the text is among the last ones asked for.
+
+    At most ``entries`` of them, whose texts are at most ``size`` bytes together; a longer text is never kept. What is
+    made must not change any more.
+
+    >>> kept = Kept(lambda text: [text.upper()], entries=8, size=1000)
+    >>> kept(b"text") is kept(b"text")
+    True
+    """
+
+    def __init__(self, make: Callable[[bytes], V], *, entries: int, size: int) -> None:
+        self._make = make
+        self._entries = entries
+        self._size = size
+        self._held: dict[bytes, tuple[bytes, V]] = {}
+        """The last one used stands last. A text is compared with its own object where that is at hand."""
+
+    def __call__(self, text: bytes) -> V:
+        found = self._held.pop(text, None)
+        if found is not None:
+            self._held[found[0]] = found
+            return found[1]
+        made = self._make(text)
+        if len(text) <= self._size:
+            self._held[text] = text, made
+            self._bound()
+        return made
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def _bound(self) -> None:
+        texts = list(self._held)
+        over = sum(map(len, texts)) - self._size
+        surplus = len(texts) - self._entries
+        for text in texts:
+            if surplus <= 0 and over <= 0:
+                return
+            self._held.pop(text, None)
+            surplus -= 1
+            over -= len(text)
