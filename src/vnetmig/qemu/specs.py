@@ -42,8 +42,7 @@ def profile_from(spec: str, qemu: str | None = None, stream: Stream | None = Non
         return profile_of(stream, release)
     form, colon, rest = spec.partition(":")
     if colon and form == "cmdline":
-        machine = None if stream is None else stream.machine
-        return profile_of_command(Path(rest).read_bytes(), f"cmdline:{rest}", release, None, machine)
+        return profile_of_command(Path(rest).read_bytes(), f"cmdline:{rest}", release)
     if colon and form == "stream":
         return replace(profile_of(load(rest), release), origin=spec)
     if colon and form == "qmp":

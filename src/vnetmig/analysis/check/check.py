@@ -13,6 +13,7 @@ from vnetmig.analysis.check import other_rules, stream_rules
 from vnetmig.analysis.check.device_rules import device_troubles
 from vnetmig.analysis.check.trouble import Trouble, finding
 from vnetmig.analysis.finding import CheckResult, Finding, Severity
+from vnetmig.analysis.profile.cmdline import fitted
 from vnetmig.analysis.profile.from_stream import profile_of
 from vnetmig.analysis.profile.profile import DeviceProfile, Profile
 from vnetmig.analysis.release import Release
@@ -45,8 +46,12 @@ def check(
     """
     document = stream if isinstance(stream, Stream) else load(stream, partial=True, engine=engine)
     release = Release.parse(qemu) if isinstance(qemu, str) else qemu
-    profile = against if against is not None else profile_of(document, release)
-    release = release or profile.qemu
+    made = profile_of(document, release) if against is None else fitted(against, release, document.machine)
+    return _checked(document, made, source, engine)
+
+
+def _checked(document: Stream, profile: Profile, source: Profile | None, engine: str | None) -> CheckResult:
+    release = profile.qemu
     found: list[Finding] = []
     is_over = False
     for trouble, section in _troubles(document, profile, release, source, engine):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from vnetmig.analysis.profile.command_line import CommandLine, Keys, ram_blocks, take_apart
 from vnetmig.analysis.profile.command_words import command_words
@@ -85,7 +86,23 @@ def profile_of_command(
         host=host,
         origin=origin,
         assumed=tuple(words),
+        command=data,
     )
+
+
+@lru_cache(maxsize=64)
+def _made_again(
+    command: bytes, origin: str, release: Release, host: Host | None, machine_of_stream: str | None
+) -> Profile:
+    return profile_of_command(command, origin, release, host, machine_of_stream)
+
+
+def fitted(profile: Profile, release: Release | None, machine_of_stream: str | None) -> Profile:
+    """``profile`` for QEMU ``release`` and a stream of that machine type: what a command line leaves open follows from
+    them. A profile that is not of a command line takes the release alone."""
+    if profile.command is not None:
+        return _made_again(profile.command, profile.origin, release or profile.qemu, profile.host, machine_of_stream)
+    return profile if release is None else replace(profile, qemu=release)
 
 
 def _machine(name: str | None, release: Release, of_stream: str | None) -> MachineType:

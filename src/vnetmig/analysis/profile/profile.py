@@ -63,6 +63,7 @@ class Profile:
     host: Host | None = None  #: what was probed on the destination's kernel
     origin: str = ""  #: where it comes from, for people: "cmdline:vm.sh", "qmp:/run/qmp.sock", "the stream itself"
     assumed: tuple[str, ...] = ()
+    command: bytes | None = None  #: the command line it was made of: it can be made again for another release
 
     def device(self, idstr: str) -> DeviceProfile | None:
         """The virtio device called ``idstr``."""
