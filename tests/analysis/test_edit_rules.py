@@ -33,6 +33,8 @@ BREAKS: dict[str, tuple[Callable[[Record], object], str]] = {
     "vector": (lambda r: r.__setitem__("config_vector", 10), "config_vector: there are 10 vectors"),
     "virtqueues": (lambda r: r.drop("virtqueues"), "VIRTIO_F_VERSION_1: that needs the subsection virtqueues"),
     "low word": (lambda r: r.__setitem__("guest_features_low", 1), "set guest_features"),
+    "mergeable": (lambda r: r.__setitem__("mergeable_rx_bufs", 0), "1 follows from VIRTIO_NET_F_MRG_RXBUF"),
+    "offloads": (lambda r: r.__setitem__("curr_guest_offloads", 1 << 54), "not accepted VIRTIO_NET_F_GUEST_USO4"),
     "pairs": (lambda r: r.__setitem__("max_queue_pairs", 1), "curr_queue_pairs 4 > max_queue_pairs 1"),
     "no pair": (lambda r: r.__setitem__("curr_queue_pairs", 0), "one pair at least"),
     "queues": (lambda r: _resized(r, "vq", 7), "4 pairs need 9 queues, there are 7"),

@@ -110,7 +110,10 @@ def set_text(device: Device, name: str, text: str) -> None:
     kind = virtio_kind(device)
     if kind and name == "guest_features":
         bits = edit_text.feature_bits(kind, name, text, guest_features(device.record))
-        set_guest_features(device.record, bits)
+        if isinstance(device, NetDevice):
+            device.guest_features = bits
+        else:
+            set_guest_features(device.record, bits)
     elif isinstance(device, NetDevice) and name in _OF_NET:
         _OF_NET[name](device, text)
     else:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from vnetmig.virtio.core import QUEUE_MAX
-from vnetmig.virtio.features import names
+from vnetmig.virtio.features import bits_of, names
 from vnetmig.virtio.net import MAC_TABLE_ENTRIES
 from vnetmig.virtio.rings import RING_PACKED, VERSION_1, guest_features
 from vnetmig.vmstate import Record
 
+_MRG_RXBUF = bits_of("virtio-net", ["VIRTIO_NET_F_MRG_RXBUF"])
 NO_VECTOR = 0xFFFF
 RING_MAX = 1024
 """qemu: include/hw/virtio/virtio.h:VIRTQUEUE_MAX_SIZE"""
@@ -80,6 +81,17 @@ def _low_word(record: Record) -> Iterator[str]:
         )
 
 
+def _follows(record: Record) -> Iterator[str]:
+    """qemu: virtio_net_set_features; every device that QEMU saved keeps it."""
+    accepted = guest_features(record)
+    mergeable = bool(accepted & _MRG_RXBUF)
+    if bool(_int(record, "mergeable_rx_bufs")) != mergeable:
+        yield f"mergeable_rx_bufs: {int(mergeable)} follows from VIRTIO_NET_F_MRG_RXBUF: set guest_features"
+    lost = _int(record, "curr_guest_offloads") & ~accepted
+    if lost:
+        yield f"curr_guest_offloads: the driver has not accepted {', '.join(names('virtio-net', lost))}"
+
+
 def _queue_pairs(record: Record) -> Iterator[str]:
     pairs, most = _int(record, "curr_queue_pairs", 1), _int(record, "max_queue_pairs", 1)
     if pairs > most:
@@ -110,7 +122,7 @@ def _rss(record: Record) -> Iterator[str]:
 Rule = Callable[[Record], Iterator[str]]
 
 OF_VIRTIO: tuple[Rule, ...] = (_queue_sel, _rings, _vectors, _subsections, _low_word)
-OF_NET: tuple[Rule, ...] = (_first_rings, _queue_pairs, _mac_table, _rss)
+OF_NET: tuple[Rule, ...] = (_first_rings, _follows, _queue_pairs, _mac_table, _rss)
 
 
 def broken_rules(kind: str, record: Record) -> list[str]:

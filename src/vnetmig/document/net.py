@@ -25,6 +25,8 @@ _CONFIG_PROVES = (
     (17, "VIRTIO_NET_F_SPEED_DUPLEX"),
 )
 
+_MRG_RXBUF = features.bits_of("virtio-net", ["VIRTIO_NET_F_MRG_RXBUF"])
+
 
 class NetDevice(Device):
     """A virtio-net device (section version 11).
@@ -91,12 +93,21 @@ class NetDevice(Device):
 
     @property
     def guest_features(self) -> int:
-        """The features that the driver accepted, bit n = feature n (up to 127)."""
+        """The features that the driver accepted, bit n = feature n (up to 127).
+
+        Set, they take with them what follows: the offloads in use, and mergeable receive buffers.
+        """
         return guest_features(self.record)
 
     @guest_features.setter
     def guest_features(self, value: int) -> None:
+        before = self.guest_features
         set_guest_features(self.record, value)
+        # What follows from them, as when a driver gives them up (qemu: virtio_net_set_features).
+        if (before ^ value) & _MRG_RXBUF:
+            self.record["mergeable_rx_bufs"] = int(bool(value & _MRG_RXBUF))
+        if "curr_guest_offloads" in self.record:
+            self.record["curr_guest_offloads"] = self._int("curr_guest_offloads") & ~(before & ~value)
 
     @property
     def guest_feature_names(self) -> list[str]:
