@@ -12,6 +12,8 @@ from vnetmig.stream.guest_memory import GuestMemory
 from vnetmig.stream.payload import Payload
 from vnetmig.stream.vmdescription import Description, DeviceDescription
 
+IGNORE_SHARED = "x-ignore-shared"
+
 
 class Context:
     """Filled as the stream is read."""
@@ -39,13 +41,18 @@ class Context:
     @property
     def memory(self) -> GuestMemory | None:
         """Guest memory: given, or the stream's own RAM (put together when first asked for)."""
-        if self._memory is None and self.ram is not None:
+        if self._memory is None and self.ram is not None and not self.is_elsewhere:
             self._memory = GuestMemory.from_ram_words(self.ram, machine=self.machine or "pc")
         return self._memory
 
     @memory.setter
     def memory(self, memory: GuestMemory | None) -> None:
         self._memory = memory
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Is the guest's RAM shared with the destination, and not in the stream?"""
+        return self.configuration is not None and IGNORE_SHARED in self.configuration.capabilities
 
     def described(self, idstr: str, instance_id: int, occurrence: int) -> DeviceDescription | None:
         """What the stream's own description says about a FULL section: the ``occurrence``-th of this name."""

@@ -28,6 +28,10 @@ _SUBSECTION_HEADER = 2 + 4
 """u8 0x05 and the length byte of the name, then the u32 version: not part of any ``size``."""
 
 _scan = JSONDecoder(strict=False).raw_decode
+# QEMU writes a device's version in front of its fields, which have versions of their own.
+_version = re.compile(
+    rb'\A\{ ?(?:"(?:name|vmsd_name)" ?: "[^"]*", |"instance_id" ?: \d+, )*"version" ?: (\d{1,10})\b'
+).match
 _blank = re.compile(r"[ \t\n\r]*").match
 _BRACKETS = bytes.maketrans(b"[]", b"{}")
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
@@ -47,6 +51,15 @@ class DeviceDescription:
     def json(self) -> JsonObject:
         """The entry with all its pairs, duplicates included."""
         return self.source if isinstance(self.source, JsonObject) else parse(self.source)
+
+    @property
+    def version(self) -> int | None:
+        """The section's version_id; None where the entry has none (handlers of the old style)."""
+        if isinstance(self.source, bytes):
+            found = _version(self.source)
+            return None if found is None else int(found[1])
+        version = self.source.get("version")
+        return version if isinstance(version, int) else None
 
     @property
     def size(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vnetmig.virtio.core import QUEUE_MAX
 
@@ -58,6 +59,7 @@ class Checked:
         return self.cmask & ~self.wmask
 
 
+@lru_cache(maxsize=64)
 def checked_bytes(
     kind: str,
     *,
@@ -117,6 +119,21 @@ def checked_bytes(
         Checked(0x34, link),
     ]
     return tuple(sorted(header + capabilities, key=lambda one: one.offset))
+
+
+@lru_cache(maxsize=64)
+def _as_numbers(expected: tuple[Checked, ...]) -> tuple[int, int]:
+    """(mask, value) over the whole configuration, byte 0 lowest."""
+    mask = sum(one.mask << 8 * one.offset for one in expected)
+    return mask, sum((one.value & one.mask) << 8 * one.offset for one in expected)
+
+
+def first_wrong(expected: tuple[Checked, ...], content: bytes) -> Checked | None:
+    """The lowest byte of ``content``, a whole configuration, that is not as it must be."""
+    mask, value = _as_numbers(expected)
+    if not (int.from_bytes(content, "little") & mask) ^ value:
+        return None
+    return next(one for one in expected if (content[one.offset] ^ one.value) & one.mask)
 
 
 def _number(offset: int, value: int, size: int) -> Iterator[Checked]:

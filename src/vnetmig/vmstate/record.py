@@ -20,7 +20,7 @@ from vnetmig.vmstate.expression import Ref
 from vnetmig.vmstate.fields import FieldMap
 from vnetmig.vmstate.layout import Kind, Node
 from vnetmig.vmstate.spot import Spot as Spot
-from vnetmig.vmstate.spot import Step, is_array, leading_index, starts, type_of
+from vnetmig.vmstate.spot import Step, holds_subsections, is_array, leading_index, starts, type_of
 from vnetmig.vmstate.value import Value, decode, decode_register, encode, encode_register, find_register
 
 if TYPE_CHECKING:
@@ -362,7 +362,20 @@ class Record:
 
     def subsections(self) -> list[str]:
         """Names of the subsections that are there, nested ones as dotted paths, in wire order."""
-        return [spot.path for spot in self.walk() if spot.node.kind == Kind.SUBSECTION]
+        return list(self._named(self.program.children, 0, (0,), ""))
+
+    def _named(self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str) -> Iterator[str]:
+        for node in nodes:
+            if not holds_subsections(node) or not self._exists(node, frames):
+                continue
+            path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
+            if node.kind == Kind.STRUCT:
+                yield from self._named(node.children, base, frames, path)
+                continue
+            for name, at, sub in self._elements(Spot(node, base + node.rec, frames, path, 0)):
+                if sub is not None:
+                    yield name
+                yield from self._named((sub or node).children, at, (*frames, at), name)
 
     def drop(self, path: str) -> None:
         """Take a subsection out."""

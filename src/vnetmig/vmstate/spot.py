@@ -48,3 +48,8 @@ def is_array(node: Node) -> bool:
 def type_of(node: Node) -> Type:
     assert node.type is not None
     return node.type
+
+
+def holds_subsections(node: Node) -> bool:
+    """Can there be a subsection in what ``node`` stands for?"""
+    return node.kind == Kind.SUBSECTIONS or any(holds_subsections(child) for child in node.children)

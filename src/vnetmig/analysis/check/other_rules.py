@@ -29,8 +29,8 @@ def section(stream: Stream, found: Section, described: frozenset[tuple[str, int]
             values = {"idstr": found.idstr, "instance": found.instance_id}
             yield Trouble("unknown-section", values, offset=found.offset, level=Level.STREAM, stops=True)
         return
-    version = found.description.json.get("version")
-    if isinstance(version, int) and found.version_id > version:
+    version = found.description.version
+    if version is not None and found.version_id > version:
         values = {"version": found.version_id, "idstr": found.idstr, "local": version}
         yield Trouble("unsupported-version", values, offset=found.offset, level=Level.STREAM, stops=True)
         return

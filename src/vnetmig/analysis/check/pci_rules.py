@@ -11,7 +11,7 @@ from vnetmig.analysis.check.arriving import Arriving
 from vnetmig.analysis.check.trouble import Frame, Trouble
 from vnetmig.virtio.core import PCI_DEVICE
 from vnetmig.virtio.pci_config import CAP_VENDOR, find_capability
-from vnetmig.virtio.pci_expected import checked_bytes
+from vnetmig.virtio.pci_expected import checked_bytes, first_wrong
 
 NO_VECTOR = 0xFFFF
 _MULTIFUNCTION = 0x80
@@ -45,32 +45,26 @@ def config(state: Arriving) -> Iterator[Trouble]:
         multifunction=there.properties.get("multifunction", "off") == "on",
         queue_pages=layout == "on",
     )
-    for one in expected:
-        if one.offset < len(content) and (content[one.offset] ^ one.value) & one.mask:
-            yield Trouble(
-                "pci-config",
-                {
-                    "index": one.offset,
-                    "read": content[one.offset],
-                    "device": one.value,
-                    "cmask": one.cmask,
-                    "wmask": one.wmask,
-                    "w1cmask": 0,
-                },
-                "pci.config",
-                offset=None,
-                frames=_inside("config", "pci config"),
-            )
-            return  # one byte off is one device too many: the others would say the same
+    wrong = first_wrong(expected, content)
+    if wrong is not None:  # one byte off is one device too many: the others would say the same
+        values = {
+            "index": wrong.offset,
+            "read": content[wrong.offset],
+            "device": wrong.value,
+            "cmask": wrong.cmask,
+            "wmask": wrong.wmask,
+            "w1cmask": 0,
+        }
+        yield Trouble("pci-config", values, "pci.config", frames=_inside("config", "pci config"))
 
 
 def irq_state(state: Arriving) -> Iterator[Trouble]:
-    for index in range(4):
-        found = state.record.get(f"pci.irq_state[{index}]")
-        if isinstance(found, int) and found not in (0, 1):
+    levels = state.record.get("pci.irq_state", ())
+    for index, level in enumerate(levels if isinstance(levels, tuple) else ()):
+        if level not in (0, 1):
             path = f"pci.irq_state[{index}]"
             yield Trouble(
-                "pci-irq-state", {"value": _signed(found)}, path, frames=_inside("irq_state", "pci irq state")
+                "pci-irq-state", {"value": _signed(int(level))}, path, frames=_inside("irq_state", "pci irq state")
             )
             return
 

@@ -46,9 +46,10 @@ def profile_of(stream: Stream, release: Release | None = None) -> Profile:
     devices: dict[str, DeviceProfile] = {}
     others: list[str] = []
     for section in stream.sections:
-        device = section.device if section.type == "full" else None
         kind = section.idstr.rpartition("/")[2]
-        if device is not None and kind in KINDS and section.state is not None:
+        is_virtio = section.type == "full" and kind in KINDS and section.state is not None
+        device = section.device if is_virtio else None
+        if device is not None:
             devices[section.idstr] = _device(device, kind, machine, release)
         elif section.type == "full" and "/" in section.idstr and section.idstr not in others:
             others.append(section.idstr)
