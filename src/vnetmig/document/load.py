@@ -54,12 +54,12 @@ def load(
     try:
         data = stream.input = _open(source, stream)
         _read(data, stream, progress)
-        if memory is not None:
-            stream.memory = load_memory(memory, stream.machine or "pc")
     except StreamError as error:
         stream.stop(error)
-        if not partial:
-            raise
+    if memory is not None:  # of a broken stream too: what stands before the fault can be checked
+        stream.memory = load_memory(memory, stream.machine or "pc")
+    if stream.error is not None and not partial:
+        raise stream.error
     return stream
 
 
