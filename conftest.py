@@ -50,6 +50,12 @@ def captures() -> list[Path]:
     return found
 
 
+@pytest.fixture(scope="session")
+def chromium() -> str | None:
+    """Path of the Chromium that tests marked ``browser`` start."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
         from vnetmig.engine import engines

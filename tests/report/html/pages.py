@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,20 +9,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 30_000
 """Milliseconds until a page that does not answer fails its test."""
 
 
-def chromium() -> str | None:
-    """The browser of this machine."""
-    return next((path for name in NAMES if (path := shutil.which(name)) is not None), None)
-
-
 @contextmanager
-def browser() -> Iterator[Browser]:
+def browser(chromium: str | None) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium())
+        started = playwright.chromium.launch(executable_path=chromium)
         yield started
         started.close()
 

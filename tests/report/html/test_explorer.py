@@ -28,15 +28,15 @@ Open = Callable[[str], Explorer]
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
+def started(chromium: str | None) -> Iterator[Browser]:
+    with browser(chromium) as found:
+        yield found
 
 
 @pytest.fixture
-def show(chromium: Browser, tmp_path: Path) -> Iterator[Open]:
+def show(started: Browser, tmp_path: Path) -> Iterator[Open]:
     """Opens a page's text. At the end of the test the page must have said nothing and asked for nothing."""
-    context = chromium.new_context(viewport={"width": 1500, "height": 900})
+    context = started.new_context(viewport={"width": 1500, "height": 900})
     opened: list[Explorer] = []
 
     def open_page(text: str) -> Explorer:
