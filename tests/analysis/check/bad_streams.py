@@ -16,6 +16,7 @@ from pathlib import Path
 import vnetmig
 from vnetmig.analysis.finding import CheckResult, Severity
 from vnetmig.analysis.profile.cmdline import profile_of_command
+from vnetmig.analysis.release import Release
 
 #   the folder's version   the QEMU that was asked
 RELEASES = {"52": "5.2", "72": "7.2", "100": "10.0.13", "111": "11.1"}
@@ -80,7 +81,8 @@ class Bad:
         return self.first_line is not None and _RING.match(self.first_line) is not None
 
     def checked(self) -> CheckResult:
-        profile = profile_of_command((self.folder / "cmdline.txt").read_bytes(), self.name)
+        release = Release.parse(self.release)
+        profile = profile_of_command((self.folder / "cmdline.txt").read_bytes(), self.name, release)
         stream = vnetmig.load(self.data(), memory=self.memory(), partial=True)
         return vnetmig.check(stream, profile, qemu=self.release)
 

@@ -12,6 +12,7 @@ import vnetmig
 from vnetmig.analysis.finding import Severity
 from vnetmig.analysis.profile.cmdline import profile_of_command
 from vnetmig.analysis.profile.profile import Profile
+from vnetmig.analysis.release import Release
 
 #   QEMU that wrote it   those that loaded it, machine type of the source (real migrations, guest went on)
 LOADED_BY = {
@@ -40,6 +41,10 @@ def _load(capture: Path) -> vnetmig.Stream:
     return vnetmig.load(path, memory=rings if rings.exists() else None)
 
 
+def _profile(capture: Path, qemu: str) -> Profile:
+    return profile_of_command((capture / "cmdline.txt").read_bytes(), capture.name, Release.parse(qemu))
+
+
 def _alarms(stream: vnetmig.Stream, profile: Profile | None, qemu: str) -> list[str]:
     """All but what is known to be lost: 5.2 and 7.2 clear the VLAN filter on load."""
     result = vnetmig.check(stream, profile, qemu=qemu)
@@ -52,8 +57,8 @@ def _alarms(stream: vnetmig.Stream, profile: Profile | None, qemu: str) -> list[
 
 def test_a_real_stream_checks_clean(capture: Path) -> None:
     stream = _load(capture)
-    profile = profile_of_command((capture / "cmdline.txt").read_bytes(), capture.name, None, None, stream.machine)
     own, *later = LOADED_BY[_qemu(capture)]
+    profile = _profile(capture, own)
     for qemu in (own, *(later if VERSIONED.match(stream.machine or "") else ())):
         assert _alarms(stream, profile, qemu) == []
         assert _alarms(stream, None, qemu) == []
@@ -64,7 +69,7 @@ def test_the_one_real_refusal_is_foreseen(capture: Path) -> None:
     qemu = REFUSED_BY.get(_qemu(capture))
     if qemu is None or not VERSIONED.match(stream.machine or "") or "virtio-iterative" in stream.capabilities:
         pytest.skip("of a QEMU whose streams later ones take")
-    profile = profile_of_command((capture / "cmdline.txt").read_bytes(), capture.name, None, None, stream.machine)
+    profile = _profile(capture, qemu)
     result = vnetmig.check(stream, profile, qemu=qemu)
     assert not result.loads
     assert any(re.fullmatch(r"VQ \d+ vring.num 1024 exceeds allocated max \d+", one.message) for one in result)
