@@ -57,6 +57,13 @@ def test_unknown_harmless_and_feature_texts() -> None:
     assert "none known" in shown("qemu: what is this")
     assert "harmless" in shown("warning: host doesn't support requested feature: x")
     assert "VIRTIO_NET_F_MQ" in shown("mq")
+    assert "nothing here" in shown("")
+
+
+def test_a_rule_shows_its_wordings() -> None:
+    text = shown("queue-pairs")
+    assert "curr_queues {current:x} > max_queues {max:x}  (before 6.2)" in text
+    assert "does not report it" in shown("queue-sel")
 
 
 def test_the_list_has_every_rule() -> None:

@@ -32,6 +32,8 @@ def explanation_blocks(told: Explanations) -> Iterator[Block]:
         yield _unknown(unknown)
     if told.harmless and not told.found:
         yield Facts("nothing that fails a migration", [("harmless", what) for what in told.harmless])
+    if not (told.known or told.unknown):
+        yield Note("nothing here looks like an error of a migration")
     if told.cut:
         yield Note("there is more of this in the input")
 
@@ -42,7 +44,9 @@ def _explained(entry: Explanation) -> Iterator[Block]:
     says = f"the {entry.message.side}" if entry.message.side != "either side" else entry.message.side
     pairs.append(("rule", ", ".join(filter(None, [entry.id, where]))))
     if entry.text:
-        pairs.append(("says", f"{says}" + (f", QEMU {entry.releases}" if entry.releases else "")))
+        pairs.append(("says", says + (f", QEMU {entry.releases}" if entry.releases else "")))
+    else:
+        pairs.extend(_wrapped("wordings", _wordings(entry.message)))
     if entry.device:
         pairs.append(("device", entry.device))
     pairs.extend(_wrapped("means", [entry.means]))
@@ -55,6 +59,14 @@ def _explained(entry: Explanation) -> Iterator[Block]:
     rest.extend(_wrapped("follows", entry.chain))
     rest.extend(_wrapped("see", entry.message.see))
     yield Facts("", rest)
+
+
+def _wordings(message: Message) -> Iterator[str]:
+    for wording in message.wordings:
+        bounds = [f"{name} {at}" for name, at in (("since", wording.since), ("before", wording.until)) if at]
+        yield wording.text + (f"  ({', '.join(bounds)})" if bounds else "")
+    if not message.wordings:
+        yield "none: QEMU does not report it"
 
 
 def _fault(fault: FeatureFault) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_PCI = re.compile(r"([0-9a-f]{4}):([0-9a-f]{2})((?::[0-9a-f]{2}\.[0-7]){1,16})")
+_PCI = r"([0-9a-f]{4}):([0-9a-f]{2})((?::[0-9a-f]{2}\.[0-7]){1,16})"
 
 VIRTIO = "virtio-"
 
@@ -23,7 +23,7 @@ def in_words(idstr: str) -> str | None:
     >>> in_words("0000:00:02.0:00.0/virtio-net")
     'virtio-net at slot 00.0 behind the port or bridge at 02.0 of root bus 0000:00'
     """
-    found = _PCI.match(idstr)
+    found = re.match(_PCI, idstr)
     if found is None:
         return None
     domain, bus, levels = found.groups()
@@ -36,7 +36,7 @@ def in_words(idstr: str) -> str | None:
 
 def address(idstr: str) -> str | None:
     """The ``addr=`` that gives a device this idstr on its bus: "0x2" or "0x2.0x1"."""
-    found = _PCI.match(idstr)
+    found = re.match(_PCI, idstr)
     if found is None:
         return None
     slot, _, function = found[3].rpartition(":")[2].partition(".")

@@ -9,7 +9,6 @@ Knows how the parts go together; each part knows one thing. Pure: text in, value
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -27,7 +26,6 @@ from vnetmig.analysis.explain.feature_fault import (
     feature_kinds,
     feature_notes,
 )
-from vnetmig.analysis.explain.harmless import harmless
 from vnetmig.analysis.explain.log import LogLine, lines
 from vnetmig.analysis.explain.told import SILENT, SILENT_SINCE_10_2, Values, notes
 from vnetmig.analysis.release import Release
@@ -38,12 +36,7 @@ MOST = 200
 READINGS_MOST = 20_000
 """Messages after which a text is not read on: it repeats itself, or somebody wants to keep us busy."""
 
-_NEAREST_MOST = 5
-"""Unknown lines for which similar messages are looked for."""
-
 _BY_ID = {message.id: message for message in MESSAGES}
-_QEMU = re.compile(r"(?:\bqemu[\w.-]{0,40}|\bkvm|QEMU): ")
-_ERROR = re.compile(_QEMU.pattern + r"|\b(?:error|failed|Failed|Unable|cannot|Assertion)\b")
 
 
 def explain(text: str, *, qemu: str | None = None) -> Explanations:
@@ -67,7 +60,7 @@ def explain(text: str, *, qemu: str | None = None) -> Explanations:
         if not found:
             rest.append(line)
     explained = _once(_explained(failure) for failure in failures(understood))
-    unknown, quiet = _not_understood(rest, alone=not explained)
+    unknown, quiet = _not_understood(rest, alone=not explained) if rest else ([], [])
     return Explanations(
         found=tuple(explained[:MOST]),
         unknown=tuple(unknown[:MOST]),
@@ -193,18 +186,6 @@ def _once(explained: Iterable[Explanation]) -> list[Explanation]:
 
 
 def _not_understood(rest: list[LogLine], *, alone: bool) -> tuple[list[Unknown], list[str]]:
-    """QEMU's lines that no table has (with nothing else understood, also others that look like errors, or the only
-    line there is); and what the harmless ones are."""
-    from vnetmig.analysis.explain.nearest import nearest  # only what is not understood needs it
+    from vnetmig.analysis.explain.not_understood import not_understood  # a line that is understood needs none of it
 
-    unknown: list[Unknown] = []
-    quiet: list[str] = []
-    looks = _ERROR if alone else _QEMU
-    for line in rest:
-        what = harmless(line.text)
-        if what is not None:
-            quiet.append(what)
-        elif len(unknown) <= MOST and ((alone and len(rest) == 1) or looks.search(line.text, 0, 2000)):
-            near = tuple(nearest(MESSAGES, line.text)) if len(unknown) < _NEAREST_MOST else ()
-            unknown.append(Unknown(line.text.strip()[:500], line.number, near))
-    return unknown, quiet
+    return not_understood(rest, alone=alone, most=MOST)

@@ -33,8 +33,8 @@ _ENTITIES = (
     ("&amp;", "&"),
 )
 
-_QUOTED = re.compile(r"(?:> ?){1,8}")
-_BEGINS = re.compile(
+_QUOTED = r"(?:> ?){1,8}"
+_BEGINS = (
     r"\s*(?:\d{4}-\d\d-\d\d|[A-Z][a-z]{2} +\d|\d+@\d|qemu|QEMU|kvm|error:|warning:|\{|\[|(?:/\S{0,200}/)?qemu[\w.-]*:)"
 )
 """How a line begins that is not the rest of the one before."""
@@ -73,7 +73,7 @@ def continues(line: LogLine, following: LogLine) -> bool:
         _WRAPS_FROM <= len(line.text) <= 200
         and len(following.text) <= 200
         and following.number == line.number + 1
-        and _BEGINS.match(following.text) is None
+        and re.match(_BEGINS, following.text) is None
     )
 
 
@@ -88,7 +88,7 @@ def _unwrapped(raw: str) -> Iterator[str]:
 
 def _plain(text: str) -> Iterator[str]:
     if text.startswith(">"):
-        text = _QUOTED.sub("", text, count=1)
+        text = re.sub(_QUOTED, "", text, count=1)
     if "&" in text:
         for entity, character in _ENTITIES:
             text = text.replace(entity, character)
