@@ -15,9 +15,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from vnetmig.errors import EncodeError, EngineError, FieldError, MigrationError, StreamError, VnetmigError
+from vnetmig.errors import EncodeError, EngineError, FieldError, MigrationError, QemuError, StreamError, VnetmigError
 
 if TYPE_CHECKING:
+    from vnetmig.analysis.profile.profile import Profile as Profile
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.sample import sample as sample
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from vnetmig.migration.registration import unregister_vmstate as unregister_vmstate
     from vnetmig.migration.registry import Registry as Registry
     from vnetmig.migration.timeline import Timeline as Timeline
+    from vnetmig.qemu.specs import profile_from as profile_from
 
 #: name -> where it lives; loaded when first asked for, so that ``import vnetmig`` costs nothing
 _LAZY = {
@@ -45,6 +47,7 @@ _LAZY = {
     "Machine": "vnetmig.migration.machine",
     "MigrationControl": "vnetmig.migration.control",
     "Options": "vnetmig.migration.options",
+    "Profile": "vnetmig.analysis.profile.profile",
     "QuietHandlers": "vnetmig.migration.handlers",
     "Registry": "vnetmig.migration.registry",
     "SaveVMHandlers": "vnetmig.migration.handlers",
@@ -54,6 +57,7 @@ _LAZY = {
     "engines": "vnetmig.engine",
     "load": "vnetmig.document.load",
     "migrate": "vnetmig.document.migrate",
+    "profile_from": "vnetmig.qemu.specs",
     "register_savevm_live": "vnetmig.migration.registration",
     "register_vmstate": "vnetmig.migration.registration",
     "sample": "vnetmig.document.sample",
@@ -71,6 +75,8 @@ __all__ = [
     "MigrationControl",
     "MigrationError",
     "Options",
+    "Profile",
+    "QemuError",
     "QuietHandlers",
     "Registry",
     "SaveVMHandlers",
@@ -83,6 +89,7 @@ __all__ = [
     "engines",
     "load",
     "migrate",
+    "profile_from",
     "register_savevm_live",
     "register_vmstate",
     "sample",

@@ -14,6 +14,7 @@ from vnetmig.cli.group import VerbGroup
 VERBS = {
     "inspect": "Sections, devices and fields of a stream, with offsets.",
     "recode": "Decode a stream to values and encode it again; say whether the bytes are the same.",
+    "profile": "What a destination offers: of a running QEMU, a command line or this host, as TOML.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
     "bench": "The engines on this machine, against the floor.",
 }
