@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from vnetmig.analysis.finding import CheckResult as CheckResult
     from vnetmig.analysis.finding import Finding as Finding
     from vnetmig.analysis.finding import Severity as Severity
+from vnetmig.errors import QemuError
+
+if TYPE_CHECKING:
+    from vnetmig.analysis.profile.profile import Profile as Profile
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.net_state import NetQueue as NetQueue
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     from vnetmig.migration.registration import unregister_vmstate as unregister_vmstate
     from vnetmig.migration.registry import Registry as Registry
     from vnetmig.migration.timeline import Timeline as Timeline
+    from vnetmig.qemu.specs import profile_from as profile_from
 
 #: name -> where it lives; loaded when first asked for, so that ``import vnetmig`` costs nothing
 _LAZY = {
@@ -72,6 +77,7 @@ _LAZY = {
     "NetState": "vnetmig.document.net_state",
     "Operation": "vnetmig.analysis.edit",
     "Options": "vnetmig.migration.options",
+    "Profile": "vnetmig.analysis.profile.profile",
     "QuietHandlers": "vnetmig.migration.handlers",
     "Registry": "vnetmig.migration.registry",
     "SaveVMHandlers": "vnetmig.migration.handlers",
@@ -86,6 +92,7 @@ _LAZY = {
     "migrate": "vnetmig.document.migrate",
     "new_net": "vnetmig.document.net_state",
     "new_stream": "vnetmig.document.new_stream",
+    "profile_from": "vnetmig.qemu.specs",
     "register_savevm_live": "vnetmig.migration.registration",
     "register_vmstate": "vnetmig.migration.registration",
     "sample": "vnetmig.document.sample",
@@ -113,6 +120,8 @@ __all__ = [
     "NetState",
     "Operation",
     "Options",
+    "Profile",
+    "QemuError",
     "QuietHandlers",
     "Registry",
     "SaveVMHandlers",
@@ -132,6 +141,7 @@ __all__ = [
     "migrate",
     "new_net",
     "new_stream",
+    "profile_from",
     "register_savevm_live",
     "register_vmstate",
     "sample",

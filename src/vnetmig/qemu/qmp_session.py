@@ -6,6 +6,7 @@ Knows the package qemu.qmp, which it imports when a session begins; knows no com
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable
 from pathlib import Path
@@ -18,6 +19,9 @@ TIMEOUT: Final = 10.0
 """Seconds that connecting, and each command, may take."""
 
 _T = TypeVar("_T")
+
+# What fails is raised as a QemuError; without a handler it would be printed as well.
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 
 class Asked(Protocol):

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from vnetmig.analysis.profile.cmdline import profile_of_command
+from vnetmig.analysis.profile.command_words import TEXT_MAX
 from vnetmig.analysis.profile.from_stream import profile_of
 from vnetmig.analysis.profile.narrowed import narrowed
 from vnetmig.analysis.profile.profile import Profile
-from vnetmig.analysis.profile.toml import from_toml
+from vnetmig.analysis.profile.toml import SIZE_MAX, from_toml
 from vnetmig.analysis.release import Release
 from vnetmig.document.load import load
 from vnetmig.document.stream import Stream
@@ -42,7 +43,7 @@ def profile_from(spec: str, qemu: str | None = None, stream: Stream | None = Non
         return profile_of(stream, release)
     form, colon, rest = spec.partition(":")
     if colon and form == "cmdline":
-        return profile_of_command(Path(rest).read_bytes(), f"cmdline:{rest}", release)
+        return profile_of_command(_read(Path(rest), TEXT_MAX), f"cmdline:{rest}", release)
     if colon and form == "stream":
         return replace(profile_of(load(rest), release), origin=spec)
     if colon and form == "qmp":
@@ -56,11 +57,17 @@ def _of(profile: Profile, release: Release | None) -> Profile:
     return profile if release is None else replace(profile, qemu=release)
 
 
+def _read(path: Path, most: int) -> bytes:
+    """One byte more than there may be at most: whoever takes it apart complains of that."""
+    with path.open("rb") as file:
+        return file.read(most + 1)
+
+
 def _from_file(name: str) -> Profile:
     path = Path(name)
-    if path.suffix != ".toml" and not path.exists():
+    if path.suffix != ".toml" and not path.is_file():
         raise FieldError(f"{name}: expected {FORMS}")
-    profile = from_toml(path.read_bytes(), name)
+    profile = from_toml(_read(path, SIZE_MAX), name)
     return profile if profile.host is None else narrowed(profile, profile.host)
 
 

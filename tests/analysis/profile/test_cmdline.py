@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from real_streams import document, every_capture, truth
 from recorded_offers import addresses, offers, profile_of_start
 
 from vnetmig.analysis.profile.cmdline import profile_of_command
+from vnetmig.analysis.profile.toml import from_toml, to_toml
 from vnetmig.analysis.release import Release
 from vnetmig.errors import FieldError
 from vnetmig.virtio.section import SECTIONS
@@ -186,3 +191,49 @@ def test_buses_without_end() -> None:
     )
     with pytest.raises(FieldError, match="PCI buses behind each other"):
         profile_of_command((COMMAND + chain).encode(), "vm.sh")
+
+
+DRIVERS = [
+    "virtio-net-pci",
+    "virtio-blk-pci",
+    "virtio-serial-pci",
+    "virtio-balloon",
+    "pci-bridge",
+    "VGA",
+    "pxb",
+    "usb-kbd",
+]
+KEYS = [
+    "netdev",
+    "id",
+    "bus",
+    "addr",
+    "vectors",
+    "mq",
+    "rx_queue_size",
+    "max_ports",
+    "num-queues",
+    "speed",
+    "packed",
+    "x",
+]
+VALUES = ["n0", "a", "b", "pci.0", "0", "3", "1f.7", "-1", "99999999999999999999", "on", "off", "auto", "", "0x2.0x1"]
+keys = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=4)
+option_words = st.one_of(
+    st.tuples(st.just("-device"), st.sampled_from(DRIVERS), keys),
+    st.tuples(st.just("-netdev"), st.sampled_from(["tap", "user", "vhost-user", "odd"]), keys),
+    st.tuples(st.just("-nic"), st.sampled_from(["tap", "none"]), keys),
+    st.tuples(
+        st.sampled_from(["-smp", "-m", "-M", "-vga", "-drive", "-global", "-uuid"]), st.sampled_from(VALUES), keys
+    ),
+)
+
+
+@given(st.lists(option_words, max_size=6), st.sampled_from(["5.2", "7.2", "10.0.13", "11.1"]))
+def test_any_line_gives_a_profile_or_an_error(line: list[tuple[str, str, dict[str, str]]], release: str) -> None:
+    words = ["qemu-system-x86_64", "-nodefaults"]
+    for option, first, given_keys in line:
+        words += [option, ",".join([first, *(f"{key}={value}" for key, value in given_keys.items())])]
+    with suppress(FieldError):
+        made = profile_of_command(shlex.join(words).encode(), "line", Release.parse(release))
+        assert from_toml(to_toml(made).encode(), "line.toml") == made

@@ -34,6 +34,7 @@ def test_what_is_assumed_is_said() -> None:
     assert "6.2" in machine_type("pc-q35-jammy", release).assumed[0]
     assert "distribution" in machine_type("pc-q35-rhel9.4.0", release).assumed[0]
     assert not machine_type("pc-q35-7.2", release).assumed
+    assert "it would not start" in machine_type("pc-q35-9.0", release).assumed[0]
 
 
 def test_before() -> None:

@@ -38,6 +38,7 @@ class CommandLine:
     devices: list[Keys] = field(default_factory=list)
     nics: list[Keys] = field(default_factory=list)
     netdevs: dict[str, Backend] = field(default_factory=dict)
+    drives: list[str] = field(default_factory=list)
     read_only: set[str] = field(default_factory=set)  #: drives and block nodes
     globals: list[Global] = field(default_factory=list)
     objects: dict[str, Keys] = field(default_factory=dict)
@@ -116,7 +117,8 @@ def _take(line: CommandLine, option: Option) -> None:
 
 def _drive(line: CommandLine, option: Option) -> Iterable[Keys]:
     keys = keys_of(option)
-    identity = keys.get("id", f"drive {id(keys)}" if keys.get("if") == "virtio" else "")
+    identity = keys.get("id", f"#drive{len(line.drives)}")  # as of NICs: no id can begin so
+    line.drives.append(identity)
     if "on" in (keys.get("readonly"), keys.get("read-only")):
         line.read_only.add(identity)
     if keys.get("if") == "virtio":

@@ -33,8 +33,10 @@ def command_words(data: bytes, where: str) -> list[str]:
         raise FieldError(f"{where}: {len(data)} bytes; a command line has {TEXT_MAX} at most")
     text = data.decode("utf-8", "surrogateescape")
     if "\0" in text:  # /proc/PID/cmdline: no shell has to be undone
-        return _program(text.rstrip("\0").split("\0"), where)
-    commands = [words for words in _commands(text) if any(_option(word) in _TELLING for word in words)]
+        found = [text.rstrip("\0").split("\0")]
+    else:
+        found = list(_commands(text))
+    commands = [words for words in found if any(_option(word) in _TELLING for word in words)]
     if not commands:
         raise FieldError(f"{where}: no QEMU command line is in it (expected a line with -machine, -device, -m ...)")
     return _program(commands[-1], where)

@@ -39,11 +39,12 @@ class Offer:
 VERSION_1: Final = 1 << 32
 BAD_FEATURE: Final = 1 << 30
 
-# linux: drivers/vhost/net.c (VHOST_NET_FEATURES) as far as QEMU asks (hw/net/vhost_net.c:kernel_feature_bits):
-# what vhost-net does not have is taken from the offer, whatever the properties say
-_VHOST_NEVER = bits_of("virtio-net", ["VIRTIO_F_RING_PACKED", "VIRTIO_NET_F_HASH_REPORT"])
+# What QEMU asks vhost-net for (qemu: hw/net/vhost_net.c:kernel_feature_bits): what that does not have (linux:
+# drivers/vhost/net.c:VHOST_NET_FEATURES) is taken from the offer, whatever the properties say. By reading only.
+_VHOST_NEVER = bits_of("virtio-net", ["VIRTIO_F_RING_PACKED", "VIRTIO_NET_F_HASH_REPORT", "VIRTIO_NET_F_RSC_EXT"])
+_VHOST_ALWAYS = bits_of("virtio-net", ["VIRTIO_NET_F_MRG_RXBUF", "bit 24", "bit 28", "bit 29", "bit 32"])
 _VHOST_BY_KERNEL = bits_of("virtio-net", ["VIRTIO_F_RING_RESET", "VIRTIO_F_IN_ORDER", "VIRTIO_F_IOMMU_PLATFORM"])
-ASKED_OF_VHOST = _VHOST_NEVER | _VHOST_BY_KERNEL | bits_of("virtio-net", ["VIRTIO_NET_F_MRG_RXBUF", "bit 24"])
+ASKED_OF_VHOST: Final = _VHOST_NEVER | _VHOST_BY_KERNEL | _VHOST_ALWAYS
 _RSS = bits_of("virtio-net", ["VIRTIO_NET_F_RSS"])
 _ALWAYS_OURS = bits_of("virtio-net", ["VIRTIO_NET_F_MAC"]) | BAD_FEATURE
 

@@ -63,9 +63,9 @@ def machine_type(name: str | None, release: Release | None) -> MachineType:
         full = f"pc-{board}-{release.major}.{release.minor}"
         return MachineType(full, board, (release.major, release.minor), (f"{said}: {full} in QEMU {release}",))
     if (found := _NAME.fullmatch(name)) is not None:
-        return MachineType(name, found[1], version_of(found[2]))
+        return _versioned(name, found[1], found[2], release)
     if (found := _OLD_NAME.fullmatch(name)) is not None:
-        return MachineType(name, "i440fx", version_of(found[1]))
+        return _versioned(name, "i440fx", found[1], release)
     if (found := _VENDOR.match(name)) is not None:
         known = _VENDOR_VERSION.get(found[2])
         if known is not None:
@@ -73,8 +73,15 @@ def machine_type(name: str | None, release: Release | None) -> MachineType:
         said = f"machine type {name} of a distribution: as the newest of its QEMU"
         return MachineType(name, found[1], _newest(release), (said,))
     if (found := _OTHER_BOARD.fullmatch(name)) is not None:
-        return MachineType(name, "", version_of(found[1]))
+        return _versioned(name, "", found[1], release)
     return MachineType(name, "microvm" if name == "microvm" else "", _newest(release))
+
+
+def _versioned(name: str, board: str, text: str, release: Release | None) -> MachineType:
+    version = version_of(text)
+    newer = release is not None and version[:2] > (release.major, release.minor)
+    said = (f"QEMU {release} has no machine type {name}: it would not start",) if newer else ()
+    return MachineType(name, board, version, said)
 
 
 def _newest(release: Release | None) -> Version | None:

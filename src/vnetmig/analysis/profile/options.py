@@ -100,6 +100,7 @@ def number_of(keys: Mapping[str, str], key: str, default: int, where: str) -> in
         raise FieldError(f"{where}: {key}={text!r}: expected a number") from error
 
 
+SIZE_MAX: Final = 1 << 60
 _UNITS: Final = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -109,4 +110,5 @@ def size_of(text: str, unit: str = "") -> int | None:
     if found is None:
         return None
     factor = _UNITS[(found[3] or unit).lower()]
-    return int(found[1]) * factor + int(int(found[2] or 0) * factor / 10 ** len(found[2] or ""))
+    size = int(found[1]) * factor + int(found[2] or 0) * factor // 10 ** len(found[2] or "")
+    return size if size <= SIZE_MAX else None

@@ -14,6 +14,8 @@ from vnetmig.analysis.release import Release
 from vnetmig.virtio.features import bits_of
 
 QUEUE_SIZE_MAX: Final = 1024
+VECTORS_MAX: Final = 2048
+PORTS_MAX: Final = 512
 
 # virtio 1.3, 5: device numbers; transitional PCI ids: 4.1.2.1
 #                 number  transitional device id
@@ -53,7 +55,7 @@ def always_largest_queues(release: Release) -> bool:
 def request_queues(settings: Settings, cpus: int) -> int:
     """Queues of a virtio-blk or virtio-scsi that carry requests; "auto" is one for each CPU."""
     name = "num-queues" if settings.kind == "virtio-blk" else "num_queues"
-    return min(settings.number(name) or max(1, cpus), QUEUE_SIZE_MAX)
+    return max(1, min(settings.number(name) or cpus, QUEUE_SIZE_MAX))
 
 
 def queue_sizes(settings: Settings, cpus: int, pairs: int = 1) -> tuple[int, ...]:
@@ -66,13 +68,13 @@ def queue_sizes(settings: Settings, cpus: int, pairs: int = 1) -> tuple[int, ...
 
 def _queue_sizes(settings: Settings, cpus: int) -> tuple[int, ...]:
     def size(name: str) -> int:
-        return min(settings.number(name) or 0, QUEUE_SIZE_MAX)
+        return max(0, min(settings.number(name) or 0, QUEUE_SIZE_MAX))
 
     kind = settings.kind
     if kind == "virtio-net":
         return size("rx_queue_size"), size("tx_queue_size"), 64
     if kind == "virtio-console":
-        ports = min(settings.number("max_ports") or 1, 512)
+        ports = max(1, min(settings.number("max_ports") or 1, PORTS_MAX))
         return (128, 128, 32, 32) + (128, 128) * (ports - 1)
     if kind == "virtio-blk":
         return (size("queue-size"),) * request_queues(settings, cpus)
@@ -89,7 +91,7 @@ def vectors(settings: Settings, cpus: int, pairs: int = 1) -> int | None:
     """MSI-X vectors of a PCI device."""
     number = settings.number("vectors")
     if number is not None:
-        return number
+        return max(0, min(number, VECTORS_MAX))
     if settings.kind == "virtio-net":
         return 2 * pairs + 2
     if settings.kind == "virtio-blk":
