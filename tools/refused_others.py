@@ -121,9 +121,9 @@ def destinations(machine: str, qemu: str) -> Iterator[tuple[str, tuple[tuple[str
         *("mq=on", "mq=off", "vectors=0", "vectors=3", "vectors=5", "vectors=20", "disable-modern=on"),
         *("disable-legacy=on", "disable-legacy=off,disable-modern=on", "rx_queue_size=512", "rx_queue_size=1024"),
         *("packed=on", "rss=on", "hash=on", "host_mtu=1400", "speed=1000,duplex=full", "failover=on", "addr=5"),
-        *("multifunction=on", "iommu_platform=on", "page-per-vq=on", "ats=on", "tx=timer", "guest_ufo=off"),
-        *("host_ufo=off", "guest_tso4=off", "x-disable-pcie=on", "migrate-extra=off", "modern-pio-notify=on"),
-        *("virtio-pci-bus-master-bug-migration=on", "use-disabled-flag=off", "use-started=off", "class=0x0280"),
+        *("multifunction=on", "iommu_platform=on,disable-legacy=on", "page-per-vq=on", "ats=on", "tx=timer"),
+        *("guest_ufo=off", "host_ufo=off", "guest_tso4=off", "x-disable-pcie=on", "migrate-extra=off"),
+        *("virtio-pci-bus-master-bug-migration=on", "use-disabled-flag=off", "use-started=off", "modern-pio-notify=on"),
     ):
         yield more, ((_NIC, f"{_NIC},{more}"),)
     yield "another MAC", (("34:56", "34:57"),)

@@ -6,6 +6,7 @@ nothing is polled. Knows nothing of what is in the stream.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -19,7 +20,7 @@ PATIENCE = 20.0
 """Seconds until a load counts as hanging: a good one takes less than one."""
 
 #  Not of the load: what other installations and old machine types make a QEMU say.
-NOISE = ("failed to initialize module", "is deprecated", "libbpf", "Failed to open module", "RSS ")
+NOISE = ("failed to initialize module", "is deprecated", "libbpf", "Failed to open module", "has no peer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ def isolated(command: Sequence[str]) -> list[str]:
 
 
 def load(command: Sequence[str], stream: Path, patience: float = PATIENCE) -> Outcome:
-    """Start ``command`` (binary and machine), load ``stream``, end the process."""
+    """Start ``command`` (binary and machine), load ``stream``, end the process.
+
+    Raises RuntimeError when there is no machine to load into: QEMU does not like its command line.
+    """
     start = time.monotonic()
     process = subprocess.Popen(
         [*command, "-S", "-incoming", "defer", "-qmp", "stdio"],
@@ -58,7 +62,7 @@ def load(command: Sequence[str], stream: Path, patience: float = PATIENCE) -> Ou
 
 
 def _follow(process: subprocess.Popen[bytes], stream: Path, deadline: float) -> str | None:
-    """ "completed", "hang", or None when the process ended by itself."""
+    """What became of the load ("completed" or "hang"), or None when the process ended by itself."""
     assert process.stdin is not None and process.stdout is not None
     commands = (
         {"execute": "qmp_capabilities"},
@@ -68,12 +72,10 @@ def _follow(process: subprocess.Popen[bytes], stream: Path, deadline: float) -> 
         },
         {"execute": "migrate-incoming", "arguments": {"uri": f"exec:cat {stream}"}},
     )
-    try:
+    with contextlib.suppress(BrokenPipeError):  # gone already, which the loop will see
         process.stdin.write("".join(json.dumps(command) for command in commands).encode())
         process.stdin.flush()
-    except BrokenPipeError:  # gone before it listened: its stderr says why
-        process.wait()
-        return None
+    greeted = False
     unread = b""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -81,7 +83,10 @@ def _follow(process: subprocess.Popen[bytes], stream: Path, deadline: float) -> 
             more = os.read(process.stdout.fileno(), 65536)
             if not more:
                 process.wait(PATIENCE)
+                if not greeted:
+                    raise RuntimeError(f"{process.args!r}: QEMU did not start")
                 return None
+            greeted = True
             *lines, unread = (unread + more).split(b"\n")
             for line in filter(None, lines):
                 answer = json.loads(line)
