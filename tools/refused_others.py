@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from refused_corpus import Edit
+from refused_machines import MACHINES
 
 from refused_subject import Mutation, Subject
 
@@ -95,7 +96,6 @@ def other_devices(s: Subject) -> Iterator[Mutation]:
                 yield f"{kind} cut at {path}", (s.cut(device.at(path)),)
 
 
-_NIC = "netdev=n0"
 _OFF = (
     *("mrg_rxbuf", "csum", "guest_csum", "event_idx", "indirect_desc", "ctrl_vq", "ctrl_rx", "ctrl_vlan"),
     *("ctrl_mac_addr", "guest_announce", "ctrl_guest_offloads", "any_layout", "status", "queue_reset"),
@@ -114,9 +114,10 @@ def destinations(machine: str, qemu: str) -> Iterator[tuple[str, tuple[tuple[str
         yield "scsi with two queues", (("virtio-scsi-pci,", "virtio-scsi-pci,num_queues=2,"),)
         yield "disk of another size", (("size=16777216", "size=33554432"),)
         return
+    nic = MACHINES[machine].devices[-1]  # what comes behind its properties wins
     for name in _OFF:
         if name != "queue_reset" or qemu not in ("q52",):
-            yield f"{name}=off", ((_NIC, f"{_NIC},{name}=off"),)
+            yield f"{name}=off", ((nic, f"{nic},{name}=off"),)
     for more in (
         *("mq=on", "mq=off", "vectors=0", "vectors=3", "vectors=5", "vectors=20", "disable-modern=on"),
         *("disable-legacy=on", "disable-legacy=off,disable-modern=on", "rx_queue_size=512", "rx_queue_size=1024"),
@@ -125,13 +126,13 @@ def destinations(machine: str, qemu: str) -> Iterator[tuple[str, tuple[tuple[str
         *("guest_ufo=off", "host_ufo=off", "guest_tso4=off", "x-disable-pcie=on", "migrate-extra=off"),
         *("virtio-pci-bus-master-bug-migration=on", "use-disabled-flag=off", "use-started=off", "modern-pio-notify=on"),
     ):
-        yield more, ((_NIC, f"{_NIC},{more}"),)
+        yield more, ((nic, f"{nic},{more}"),)
     yield "another MAC", (("34:56", "34:57"),)
     yield "more RAM", (("96M", "128M"),)
     yield "less RAM", (("96M", "64M"),)
     yield "q35", (("pc-i440fx-", "pc-q35-"),)
     yield "without the NIC", (("virtio-net-pci", ""),)
-    yield "another NIC", (("virtio-net-pci", "e1000"),)
+    yield "another NIC", ((nic, "e1000,netdev=n0,romfile="),)
     yield "a second NIC", (("", "-netdev user,id=n1 -device virtio-net-pci,netdev=n1,romfile="),)
     yield "a VGA", (("", "-device VGA,addr=9"),)
     yield "another VM UUID", (("", "-uuid 01234567-89ab-cdef-0123-456789abcdef"),)
@@ -147,6 +148,6 @@ def destinations(machine: str, qemu: str) -> Iterator[tuple[str, tuple[tuple[str
             "a tap with two queues, mq",
             (
                 ("user,id=n0", "tap,id=n0,ifname=vt0,script=no,downscript=no,queues=2"),
-                (_NIC, f"{_NIC},mq=on,vectors=6"),
+                (nic, f"{nic},mq=on,vectors=6"),
             ),
         )
