@@ -20,7 +20,7 @@ PATIENCE = 20.0
 """Seconds until a load counts as hanging: a good one takes less than one."""
 
 #  Not of the load: what other installations and old machine types make a QEMU say.
-NOISE = ("failed to initialize module", "is deprecated", "libbpf", "Failed to open module", "has no peer")
+NOISE = ("failed to initialize module", "is deprecated", "libbpf", "Failed to open module", "has no peer", "eBPF RSS")
 
 
 @dataclass(frozen=True, slots=True)
