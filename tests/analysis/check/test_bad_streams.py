@@ -23,8 +23,8 @@ def test_verdicts_and_first_lines_are_those_of_real_qemu(capsys: pytest.CaptureF
     foreign = [bad for bad, result in results if _needs_other_memory(bad, result)]
     with capsys.disabled():
         print(
-            f"\nbroken streams: {len(results)}; verdict as QEMU's: {len(verdicts)}; QEMU's first line found: {len(said)} "
-            f"of {len(results) - len(silent)}; {len(foreign)} others tell of guest memory that is not at hand"
+            f"\nbroken streams: {len(results)}; verdict as QEMU's: {len(verdicts)}; QEMU's first line found: "
+            f"{len(said)} of {len(results) - len(silent)}; {len(foreign)} others tell of memory that is not at hand"
         )
     assert [bad.name for bad, _ in results if bad not in verdicts] == []
     assert [bad.name for bad, _ in results if bad not in [*said, *silent, *foreign]] == []
