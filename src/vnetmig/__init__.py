@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from vnetmig.analysis.finding import CheckResult as CheckResult
     from vnetmig.analysis.finding import Finding as Finding
     from vnetmig.analysis.finding import Severity as Severity
+    from vnetmig.analysis.fleet import FileChecked as FileChecked
+    from vnetmig.analysis.fleet import check_files as check_files
+    from vnetmig.analysis.profile.from_stream import OfStream as OfStream
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.net_state import NetQueue as NetQueue
@@ -59,7 +62,10 @@ _LAZY = {
     "CheckResult": "vnetmig.analysis.finding",
     "Finding": "vnetmig.analysis.finding",
     "Severity": "vnetmig.analysis.finding",
+    "FileChecked": "vnetmig.analysis.fleet",
+    "OfStream": "vnetmig.analysis.profile.from_stream",
     "check": "vnetmig.analysis.check.check",
+    "check_files": "vnetmig.analysis.fleet",
     "MODES": "vnetmig.migration.modes",
     "Destination": "vnetmig.migration.destination",
     "Explanation": "vnetmig.analysis.explain.explanation",
@@ -105,12 +111,14 @@ __all__ = [
     "Explanation",
     "Explanations",
     "FieldError",
+    "FileChecked",
     "Finding",
     "Machine",
     "MigrationControl",
     "MigrationError",
     "NetQueue",
     "NetState",
+    "OfStream",
     "Operation",
     "Options",
     "QuietHandlers",
@@ -122,6 +130,7 @@ __all__ = [
     "Timeline",
     "VnetmigError",
     "check",
+    "check_files",
     "decoder_of",
     "diff",
     "edit",
