@@ -34,6 +34,9 @@ from vnetmig.errors import QemuError
 
 if TYPE_CHECKING:
     from vnetmig.analysis.profile.profile import Profile as Profile
+    from vnetmig.analysis.fleet import FileChecked as FileChecked
+    from vnetmig.analysis.fleet import check_files as check_files
+    from vnetmig.analysis.profile.from_stream import OfStream as OfStream
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.net_state import NetQueue as NetQueue
@@ -64,7 +67,10 @@ _LAZY = {
     "CheckResult": "vnetmig.analysis.finding",
     "Finding": "vnetmig.analysis.finding",
     "Severity": "vnetmig.analysis.finding",
+    "FileChecked": "vnetmig.analysis.fleet",
+    "OfStream": "vnetmig.analysis.profile.from_stream",
     "check": "vnetmig.analysis.check.check",
+    "check_files": "vnetmig.analysis.fleet",
     "MODES": "vnetmig.migration.modes",
     "Destination": "vnetmig.migration.destination",
     "Explanation": "vnetmig.analysis.explain.explanation",
@@ -112,12 +118,14 @@ __all__ = [
     "Explanation",
     "Explanations",
     "FieldError",
+    "FileChecked",
     "Finding",
     "Machine",
     "MigrationControl",
     "MigrationError",
     "NetQueue",
     "NetState",
+    "OfStream",
     "Operation",
     "Options",
     "Profile",
@@ -131,6 +139,7 @@ __all__ = [
     "Timeline",
     "VnetmigError",
     "check",
+    "check_files",
     "decoder_of",
     "diff",
     "edit",

@@ -45,5 +45,13 @@ class Release:
         """Is it, up to its stable number, one of ``WATCHED``?"""
         return any((self.major, self.minor) == (r.major, r.minor) for r in map(Release.parse, WATCHED))
 
+    @property
+    def taken_for(self) -> Release:
+        """The watched release that this one is taken to do as: itself, or the last one before it."""
+        if self.watched:
+            return self
+        known = [Release.parse(text) for text in WATCHED]
+        return max((release for release in known if release < self), default=known[0])
+
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}" + (f".{self.stable}" if self.stable else "")

@@ -14,7 +14,7 @@ from vnetmig.analysis.check.device_rules import device_troubles
 from vnetmig.analysis.check.trouble import Trouble, finding
 from vnetmig.analysis.finding import CheckResult, Finding, Severity
 from vnetmig.analysis.profile.cmdline import fitted
-from vnetmig.analysis.profile.from_stream import profile_of
+from vnetmig.analysis.profile.from_stream import OfStream
 from vnetmig.analysis.profile.profile import DeviceProfile, Profile
 from vnetmig.analysis.release import Release
 from vnetmig.document.load import Source, load
@@ -27,17 +27,17 @@ from vnetmig.virtio.section import device_of
 
 def check(
     stream: Stream | Source,
-    against: Profile | None = None,
+    against: Profile | OfStream | None = None,
     *,
     qemu: str | Release | None = None,
-    source: Profile | None = None,
+    source: Profile | OfStream | None = None,
     engine: str | None = None,
 ) -> CheckResult:
     """Every finding of a destination's load rules on ``stream``, in load order.
 
     ``stream``: a loaded stream (``partial=True`` if it may be broken), or what ``load`` takes. ``against``: the
-    destination; None: a destination made as the stream's own device was. ``qemu``: its release, when it is not the
-    profile's. ``source``: the profile of where the stream comes from, for what only shows after a reboot.
+    destination; None or ``OfStream``: a destination made as the stream's own device was. ``qemu``: its release, when it
+    is not the profile's. ``source``: the profile of where the stream comes from, for what only shows after a reboot.
 
     >>> import vnetmig
     >>> result = vnetmig.check(vnetmig.sample(), qemu="11.1")
@@ -46,8 +46,12 @@ def check(
     """
     document = stream if isinstance(stream, Stream) else load(stream, partial=True, engine=engine)
     release = Release.parse(qemu) if isinstance(qemu, str) else qemu
-    made = profile_of(document, release) if against is None else fitted(against, release, document.machine)
-    return _checked(document, made, source, engine)
+    destination = OfStream() if against is None else against
+    if isinstance(destination, Profile):
+        made = fitted(destination, release, document.machine)
+    else:
+        made = destination.of(document, release)
+    return _checked(document, made, source.of(document) if isinstance(source, OfStream) else source, engine)
 
 
 def _checked(document: Stream, profile: Profile, source: Profile | None, engine: str | None) -> CheckResult:
@@ -59,7 +63,7 @@ def _checked(document: Stream, profile: Profile, source: Profile | None, engine:
         made = finding(trouble, release, idstr, instance)
         found.append(replace(made, follows=True) if is_over else made)
         is_over = is_over or made.severity >= Severity.REFUSED
-    return CheckResult(found, str(release), profile.origin)
+    return CheckResult(found, str(release), profile.origin, profile.assumptions)
 
 
 def _troubles(

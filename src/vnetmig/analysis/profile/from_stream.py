@@ -6,11 +6,13 @@ machine type has it by default, and marked as assumed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from vnetmig.analysis.profile import shape
 from vnetmig.analysis.profile.host_features import MMIO, Transport, host_features
 from vnetmig.analysis.profile.machine_type import MachineType, Version, machine_type
+from vnetmig.analysis.profile.narrowed import narrowed
 from vnetmig.analysis.profile.net_backend import Backend, Host
 from vnetmig.analysis.profile.profile import DeviceProfile, Profile
 from vnetmig.analysis.profile.properties import KINDS, Settings
@@ -64,6 +66,17 @@ def profile_of(stream: Stream, release: Release | None = None) -> Profile:
         origin="the stream itself",
         assumed=tuple(words),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OfStream:
+    """The profile of whichever stream it is held against; ``host``: on the kernel that was probed."""
+
+    host: Host | None = None
+
+    def of(self, stream: Stream, release: Release | None = None) -> Profile:
+        made = profile_of(stream, release)
+        return made if self.host is None else replace(narrowed(made, self.host), origin="host")
 
 
 def _guessed(stream: Stream) -> tuple[Release, str]:
