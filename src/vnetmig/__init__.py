@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 from vnetmig.errors import QemuError
 
 if TYPE_CHECKING:
+    from vnetmig.analysis.matrix.cell import Outcome as Outcome
+    from vnetmig.analysis.matrix.matrix import Matrix as Matrix
+    from vnetmig.analysis.matrix.matrix import matrix as matrix
     from vnetmig.analysis.profile.profile import Profile as Profile
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
@@ -72,11 +75,13 @@ _LAZY = {
     "Difference": "vnetmig.analysis.diff",
     "Edited": "vnetmig.analysis.edit",
     "Machine": "vnetmig.migration.machine",
+    "Matrix": "vnetmig.analysis.matrix.matrix",
     "MigrationControl": "vnetmig.migration.control",
     "NetQueue": "vnetmig.document.net_state",
     "NetState": "vnetmig.document.net_state",
     "Operation": "vnetmig.analysis.edit",
     "Options": "vnetmig.migration.options",
+    "Outcome": "vnetmig.analysis.matrix.cell",
     "Profile": "vnetmig.analysis.profile.profile",
     "QuietHandlers": "vnetmig.migration.handlers",
     "Registry": "vnetmig.migration.registry",
@@ -89,6 +94,7 @@ _LAZY = {
     "engines": "vnetmig.engine",
     "explain": "vnetmig.analysis.explain.explain",
     "load": "vnetmig.document.load",
+    "matrix": "vnetmig.analysis.matrix.matrix",
     "migrate": "vnetmig.document.migrate",
     "new_net": "vnetmig.document.net_state",
     "new_stream": "vnetmig.document.new_stream",
@@ -114,12 +120,14 @@ __all__ = [
     "FieldError",
     "Finding",
     "Machine",
+    "Matrix",
     "MigrationControl",
     "MigrationError",
     "NetQueue",
     "NetState",
     "Operation",
     "Options",
+    "Outcome",
     "Profile",
     "QemuError",
     "QuietHandlers",
@@ -138,6 +146,7 @@ __all__ = [
     "engines",
     "explain",
     "load",
+    "matrix",
     "migrate",
     "new_net",
     "new_stream",
