@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 from vnetmig.errors import QemuError
 
 if TYPE_CHECKING:
+    from vnetmig.analysis.matrix.cell import Outcome as Outcome
+    from vnetmig.analysis.matrix.matrix import Matrix as Matrix
+    from vnetmig.analysis.matrix.matrix import matrix as matrix
     from vnetmig.analysis.profile.profile import Profile as Profile
     from vnetmig.analysis.fleet import FileChecked as FileChecked
     from vnetmig.analysis.fleet import check_files as check_files
@@ -78,11 +81,13 @@ _LAZY = {
     "Difference": "vnetmig.analysis.diff",
     "Edited": "vnetmig.analysis.edit",
     "Machine": "vnetmig.migration.machine",
+    "Matrix": "vnetmig.analysis.matrix.matrix",
     "MigrationControl": "vnetmig.migration.control",
     "NetQueue": "vnetmig.document.net_state",
     "NetState": "vnetmig.document.net_state",
     "Operation": "vnetmig.analysis.edit",
     "Options": "vnetmig.migration.options",
+    "Outcome": "vnetmig.analysis.matrix.cell",
     "Profile": "vnetmig.analysis.profile.profile",
     "QuietHandlers": "vnetmig.migration.handlers",
     "Registry": "vnetmig.migration.registry",
@@ -95,6 +100,7 @@ _LAZY = {
     "engines": "vnetmig.engine",
     "explain": "vnetmig.analysis.explain.explain",
     "load": "vnetmig.document.load",
+    "matrix": "vnetmig.analysis.matrix.matrix",
     "migrate": "vnetmig.document.migrate",
     "new_net": "vnetmig.document.net_state",
     "new_stream": "vnetmig.document.new_stream",
@@ -121,6 +127,7 @@ __all__ = [
     "FileChecked",
     "Finding",
     "Machine",
+    "Matrix",
     "MigrationControl",
     "MigrationError",
     "NetQueue",
@@ -128,6 +135,7 @@ __all__ = [
     "OfStream",
     "Operation",
     "Options",
+    "Outcome",
     "Profile",
     "QemuError",
     "QuietHandlers",
@@ -147,6 +155,7 @@ __all__ = [
     "engines",
     "explain",
     "load",
+    "matrix",
     "migrate",
     "new_net",
     "new_stream",

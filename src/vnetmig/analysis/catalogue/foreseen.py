@@ -74,4 +74,23 @@ MESSAGES: tuple[Message, ...] = (
         causes=("the stream is damaged, or the loader was out of step before it got here",),
         remedies=("compare the section with one of the same device (`vnetmig diff`)",),
     ),
+    Message(
+        id="machine-type-unsupported",
+        source="system/vl.c:select_machine",
+        wordings=(
+            Wording("unsupported machine type", until="10.0"),
+            Wording('unsupported machine type: "{type}"', since="10.0"),
+        ),
+        means="The destination's QEMU has no machine type of that name: it does not start.",
+        causes=("the type came with a later release", "the release has dropped the type: those of six years ago go"),
+        remedies=("use a machine type that both releases have", "migrate by way of a release in between"),
+    ),
+    Message(
+        id="property-unknown",
+        source="hw/core/qdev-properties.c",
+        wordings=(),
+        means="The destination's QEMU does not have a property that its command line sets: it does not start.",
+        causes=("the property came with a later release",),
+        remedies=("leave the property out; `vnetmig explain NAME` says since when it is there",),
+    ),
 )

@@ -1,0 +1,1 @@
+"""Source by destination: what becomes of a machine on its way from one QEMU to another."""
