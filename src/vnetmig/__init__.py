@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 from vnetmig.errors import QemuError
 
 if TYPE_CHECKING:
+    from vnetmig.analysis.fleet import FileChecked as FileChecked
+    from vnetmig.analysis.fleet import check_files as check_files
     from vnetmig.analysis.matrix.cell import Outcome as Outcome
     from vnetmig.analysis.matrix.matrix import Matrix as Matrix
     from vnetmig.analysis.matrix.matrix import matrix as matrix
-    from vnetmig.analysis.profile.profile import Profile as Profile
-    from vnetmig.analysis.fleet import FileChecked as FileChecked
-    from vnetmig.analysis.fleet import check_files as check_files
     from vnetmig.analysis.profile.from_stream import OfStream as OfStream
+    from vnetmig.analysis.profile.profile import Profile as Profile
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
     from vnetmig.document.net_state import NetQueue as NetQueue

@@ -12,7 +12,6 @@ from typing import Final
 
 from vnetmig.analysis.profile.cmdline import profile_of_command
 from vnetmig.analysis.profile.command_words import TEXT_MAX
-from vnetmig.analysis.profile.from_stream import profile_of
 from vnetmig.analysis.profile.from_stream import OfStream, profile_of
 from vnetmig.analysis.profile.narrowed import narrowed
 from vnetmig.analysis.profile.profile import Profile
