@@ -69,7 +69,7 @@ def command(
 
     given = Given.of(streams)
     asked, releases = destinations(against, qemu)
-    came_from = None if source is None else destinations(source, ())[0][0]
+    came_from = None if source is None else destinations(source, qemu)[0][0]
     if given.single is None:
         if memory is not None:
             raise click.UsageError("--memory: of one stream only")
