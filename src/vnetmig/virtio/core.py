@@ -44,7 +44,7 @@ PCI_DEVICE = Vmsd(
     (
         Field("version_id", UINT32),
         Field("config", BUFFER, Param("config_size"), overlay=pci_config_registers),
-        Field("irq_state", UINT32, 4, when=Const(2) <= Ref("version_id")),
+        Field("irq_state", UINT32, 4),
     ),
 )
 
