@@ -19,7 +19,7 @@ from vnetmig.vmstate.description import List
 
 MARK = 0x05  #: how a subsection begins (qemu: QEMU_VM_SUBSECTION)
 _VERSION_BYTES = 4
-_VERSION_MASK = 0xFF  #: the loader keeps the version in a uint8_t
+VERSION_MASK = 0xFF  #: the loader keeps the version in a uint8_t
 
 #   subsection               version 2 since
 _SECOND = {
@@ -79,7 +79,7 @@ class SubsectionReader:
             unknown = Trouble("subsection-unknown", values, place, code=errno.ENOENT, frames=around, stops=True)
             raise Fault(unknown, begin)
         self.at += 2 + length
-        version = int.from_bytes(self._take(_VERSION_BYTES), "big") & _VERSION_MASK
+        version = int.from_bytes(self._take(_VERSION_BYTES), "big") & VERSION_MASK
         local = local_version(sub, self.release)
         if not sub.minimum_version <= version <= local:
             values = {"vmsd": name, "version": version, "local": local, "minimum": sub.minimum_version}
@@ -94,9 +94,10 @@ class SubsectionReader:
     def _fields(self, vmsd: Vmsd, version: int, path: str) -> None:
         values: dict[str, int] = {}
         for item in vmsd.fields:
-            if isinstance(item, Field | Struct | List) and getattr(item, "since", 0) <= version:
-                if item.when is None or self._number(item.when, values):
-                    self._item(item, f"{path}.{item.name}", values)
+            if not isinstance(item, Field | Struct | List) or getattr(item, "since", 0) > version:
+                continue
+            if item.when is None or self._number(item.when, values):
+                self._item(item, f"{path}.{item.name}", values)
         self.read(vmsd, path)
 
     def _item(self, item: Field | Struct | List, path: str, values: dict[str, int]) -> None:
