@@ -184,7 +184,7 @@ def version(found: int, at: int, release: Release) -> Trouble | None:
         return Trouble("unsupported-version", values, offset=at, level=Level.STREAM, stops=True)
     if found < RAM_VERSION:
         values = {"version": found, "code": -errno.EINVAL}
-        return Trouble("ram-version", values, offset=at, level=Level.SECTION, stops=True)
+        return Trouble("ram-version", values, offset=at, idstr="ram", level=Level.SECTION, stops=True)
     return None
 
 

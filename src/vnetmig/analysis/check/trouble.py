@@ -70,12 +70,14 @@ class Trouble:
     detail: Said | None = None  #: since 10.2: the detail of the last line, when that is not the rule's own message
     hook: str | None = None  #: since 10.2: the description whose post-load hook refused, as that is said around it
     inside: str | None = None  #: the description whose subsection it is: since 10.2 that is said around the message
+    idstr: str | None = None  #: the device's, where no section of the stream could be made of it
     part: int | None = None  #: the number of the PART or END section that it is in: names that instead of the device
     stops: bool = False  #: what follows cannot be read: the loader is out of step
 
 
 def finding(trouble: Trouble, release: Release, idstr: str | None, instance: int = 0) -> Finding:
     """``trouble`` in the words of ``release``."""
+    idstr = trouble.idstr or idstr
     lines = _lines(trouble, release, idstr, instance)
     return Finding(
         rule=trouble.rule,
