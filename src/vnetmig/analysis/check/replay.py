@@ -204,5 +204,6 @@ def _refused(error: StreamError) -> Trouble:
     """A value that the device itself does not take."""
     element = re.match(r"in-flight element: (in|out)_num", error.message)
     if element is not None:
-        return Trouble("element-too-large", {"way": element[1]}, error.field, severity=Severity.CRASH, stops=True)
+        condition = f"ARRAY_SIZE(data.{element[1]}_addr) >= data.{element[1]}_num"
+        return Trouble("element-too-large", {"condition": condition}, error.field, severity=Severity.CRASH, stops=True)
     return Trouble("device-state", {}, error.field, code=errno.EINVAL, words=error.message, stops=True)
