@@ -34,6 +34,7 @@ _VIRTIO_CAPS = (
     (2, 4, 0x3000, 0x1000, b"\x04\0\0\0"),  # notify: multiplier
     (5, 0, 0x0000, 0x0000, b"\0\0\0\0"),  # pci_cfg: the guest writes all of it but its head
 )
+_PORT_CAP = (2, 2, 0x0000, 0x0004, b"\0\0\0\0")  # notify by an I/O port, all queues by the same
 _HEAD = 4  # of pci_cfg: id, next, length, type
 
 _MSIX_TABLE = (0x00000001).to_bytes(4, "little")  # offset 0 in BAR 1
@@ -78,6 +79,7 @@ def checked_bytes(
     ids: tuple[int, int, int] | None = None,
     multifunction: bool = False,
     queue_pages: bool = False,
+    port_notify: bool = False,
     config_len: int | None = None,
 ) -> tuple[Checked, ...]:
     """The bytes of a ``kind`` device's configuration that must be as they are, lowest offset first.
@@ -85,6 +87,7 @@ def checked_bytes(
     ``modern``, ``legacy``: the interfaces that it offers; ``express``: PCI Express, whose own capability is not in
     here; ``vectors``: MSI-X table entries, 0 without. ``ids``: (device id, revision, subsystem id) when they are not
     QEMU's own for that kind. ``queue_pages``: notifications of each queue in a page of its own (page-per-vq).
+    ``port_notify``: notifications by an I/O port too (modern-pio-notify).
     ``config_len``: bytes of device config, which decide how large the I/O BAR is; None leaves that BAR out.
 
     >>> found = checked_bytes("virtio-net", modern=False, legacy=True, express=False, vectors=0)
@@ -98,8 +101,9 @@ def checked_bytes(
     offset = _EXPRESS_FIRST_VIRTIO if express else _FIRST_CAPABILITY
     link = _PM_CAPABILITY if express else 0
     capabilities: list[Checked] = []
-    for cfg_type, bar, start, length, more in _VIRTIO_CAPS if modern else ():
-        if cfg_type == 2 and queue_pages:
+    listed = (*_VIRTIO_CAPS[:-1], *((_PORT_CAP,) if port_notify else ()), _VIRTIO_CAPS[-1])
+    for cfg_type, bar, start, length, more in listed if modern else ():
+        if cfg_type == 2 and queue_pages and bar == 4:
             length, more = 0x1000 * QUEUE_MAX, (0x1000).to_bytes(4, "little")
         content = bytes((0x09, link, 16 + len(more), cfg_type, bar, 0, 0, 0))
         content += start.to_bytes(4, "little") + length.to_bytes(4, "little") + more
@@ -134,6 +138,8 @@ def checked_bytes(
     if vectors:
         pending = max(_MSIX_HALF, 16 * vectors)
         bars += _bar(1, _MEMORY, max(_MSIX_BAR, pending + (vectors + 63) // 64 * 8))
+    if modern and port_notify:
+        bars += _bar(2, _PORTS, 4)
     if modern:
         bars += _bar(4, _MEMORY_64, 0x3000 + (0x1000 * QUEUE_MAX if queue_pages else 0x1000))
     return tuple(sorted(header + bars + capabilities, key=lambda one: one.offset))

@@ -28,6 +28,9 @@ virtio_net_pre_load_queues); no queue at all is one too few for that."""
 PAIRS_OVERRUN = ("10.0.3", "10.2")
 """From the first to before the second that ends badly as soon as one pair more comes than the backend has."""
 
+OVERRUN_DIES = 3
+"""Pairs behind the end of the array from which on other releases die as well (1 survives, 3 do not)."""
+
 FAR_OVERRUN = 0x100
 """Queues of which so many lie behind the end of the array that it is past the heap's (0x40 are not yet, 0x1ff are)."""
 
@@ -159,7 +162,8 @@ def sizes_set(state: Arriving) -> dict[int, int]:
     """Queue -> entries, of those that setting the features makes anew or takes away: a driver that accepted neither MQ
     nor RSS has one pair, one that did has all (qemu: virtio_net_set_multiqueue)."""
     old = _counted(state)
-    pairs = state.number("max_queue_pairs") if state.guest_features & _MANY_QUEUES else 1
+    most = state.there.queue_pairs or state.number("max_queue_pairs")
+    pairs = most if state.guest_features & _MANY_QUEUES else 1
     new = 2 * (pairs or 1) + 1
     if old == new or old < 3 or not old % 2:
         return {}
@@ -171,16 +175,20 @@ def sizes_set(state: Arriving) -> dict[int, int]:
 
 
 def queues_beyond(state: Arriving) -> Iterator[Trouble]:
-    """More queues than the backend has pairs for: the loader makes them all, in an array that has no room."""
+    """More queues than the backend has pairs for: the loader takes away or makes pairs behind the end of its array."""
     pairs = state.there.queue_pairs
     came = len(state.queues.get("num", ()))
-    if pairs is None or not _makes_queues(state) or came <= 2 * pairs + 1:
+    if pairs is None or came <= 2 * pairs + 1:
         return
+    if _makes_queues(state):
+        dies = _is_within(state, PAIRS_OVERRUN) or came // 2 - pairs >= OVERRUN_DIES
+    else:
+        dies = _counted(state) > 2 * pairs + 1
     yield Trouble(
         "queue-count",
         {},
         "num_queues",
-        severity=Severity.CRASH if _is_within(state, PAIRS_OVERRUN) else Severity.BROKEN,
+        severity=Severity.CRASH if dies else Severity.BROKEN,
         words=f"{came} queues come, the backend has {pairs} queue pairs: QEMU writes behind the end of its array",
         hint=f"start the destination with at least {came // 2} queue pairs (-netdev ...,queues={came // 2})",
     )

@@ -44,6 +44,7 @@ def config(state: Arriving) -> Iterator[Trouble]:
         ids=there.pci_ids,
         multifunction=there.properties.get("multifunction", "off") == "on",
         queue_pages=layout == "on",
+        port_notify=there.properties.get("modern-pio-notify", "off") == "on",
         config_len=there.config_len,
     )
     wrong = first_wrong(expected, content)

@@ -30,6 +30,10 @@ RAM_VERSION = 4
 _LIVE = re.compile(r"block$|dirty-bitmap$|slirp$|virtio-net-iterative$|vnetmig|spapr|cmma$|s390-|htab|.*/")
 """What may send its state while the guest runs: names that a board has, and all that stand at a path."""
 
+_NETWORK = re.compile(rb"\s--?(netdev|nic|net|nodefaults)\s")
+_USER = re.compile(rb"--?(netdev|nic|net)[\s'\"]+user\b|\btype=user\b")
+"""A network of QEMU's own, which has a section; without any option there is one by default."""
+
 _PCI_PATH = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}(:[0-9a-f]{2}\.[0-7])+/[^/]+$")
 
 
@@ -77,6 +81,8 @@ def _is_known(found: SectionHeader, kind: str | None, profile: Profile, describe
         return idstr == kind and instance < len(same)
     if idstr == RAM:
         return instance == 0
+    if idstr == "slirp" and profile.command is not None and _NETWORK.search(profile.command):
+        return bool(_USER.search(profile.command))
     if profile.complete and _PCI_PATH.match(idstr):
         return idstr in profile.others
     if found.type == framing.SECTION_START and described:
