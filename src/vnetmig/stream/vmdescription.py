@@ -49,6 +49,11 @@ class Description:
         self._style: Style | None = None
         self._verbatim: bool | None = None
 
+    def known_as(self, other: Description) -> None:
+        """Take over what is known of ``other``, if the text is the same."""
+        if other._known is not None and self._text == other._text:
+            self._known = other._known
+
     @classmethod
     def of(cls, root: JsonObject, style: Style = Style.COMPACT) -> Description:
         """A description made from values."""

@@ -75,15 +75,15 @@ class Program:
         self._owners = compiled.owners
         self.sub_nodes = compiled.sub_nodes
         self._room = self.flat.record_bytes + 256
-        self._always_there: Mapping[str, Node] | None = None
+        self._placed: Mapping[str, Node] | None = None
         self._by_name: dict[int, Mapping[str, tuple[Node, ...]]] = {}
 
     @property
-    def always_there(self) -> Mapping[str, Node]:
-        """Path -> leaf, of the leaves that every record has at the same place."""
-        if self._always_there is None:
-            self._always_there = shortcuts.always_there(self.children)
-        return self._always_there
+    def placed(self) -> Mapping[str, Node]:
+        """Path -> leaf, of the leaves that every record has at the same place, if it has them."""
+        if self._placed is None:
+            self._placed = shortcuts.placed(self.children)
+        return self._placed
 
     def by_name(self, nodes: list[Node]) -> Mapping[str, tuple[Node, ...]]:
         """Name -> nodes, of the ``nodes`` of one frame of this program."""

@@ -229,8 +229,8 @@ class Record:
         return f"; there is: {', '.join(names[:40])}" if names else ""
 
     def __getitem__(self, path: str) -> Value:
-        leaf = self.program.always_there.get(path)
-        if leaf is not None:
+        leaf = self.program.placed.get(path)
+        if leaf is not None and self._exists(leaf, (0,)):
             at, count = self._slot(leaf.rec) if leaf.kind == Kind.VLEAF else (leaf.rec, leaf.count)
             return self._get(leaf, path, at, 1 if count is None else count, None, "")
         part = path.rpartition(".")[2]

@@ -27,8 +27,9 @@ def by_name(nodes: Sequence[Node]) -> Mapping[str, tuple[Node, ...]]:
     return {name: tuple(same) for name, same in found.items()}
 
 
-def always_there(nodes: Sequence[Node]) -> Mapping[str, Node]:
-    """Full path -> leaf, of the leaves that every record has at the same place and that no other field can hide."""
+def placed(nodes: Sequence[Node]) -> Mapping[str, Node]:
+    """Full path -> leaf, of the leaves that every record has at the same place, if it has them. Where a record has not,
+    another field may have that path."""
     found: dict[str, Node] = {}
     _collect(nodes, "", found, set())
     return found
@@ -38,13 +39,12 @@ def _collect(nodes: Sequence[Node], prefix: str, found: dict[str, Node], hiding:
     """``hiding``: paths that depend on values, and all below them. False: from here on anything may be hidden."""
     for node in nodes:
         path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
-        is_fixed = node.when is None
-        if is_fixed and node.kind == Kind.STRUCT:
+        if node.kind == Kind.STRUCT and node.when is None:
             if not _collect(node.children, path, found, hiding):
                 return False
         elif node.kind == Kind.SUBSECTIONS or not node.name:
             return False
-        elif is_fixed and node.kind in (Kind.LEAF, Kind.VLEAF) and not _is_hidden(path, hiding):
+        elif node.kind in (Kind.LEAF, Kind.VLEAF) and not _is_hidden(path, hiding):
             found.setdefault(path, node)
         else:
             hiding.add(path)
