@@ -6,7 +6,7 @@ the profile, changes neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from vnetmig.analysis.check import other_rules, stream_rules
@@ -22,6 +22,7 @@ from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.errors import StreamError
 from vnetmig.stream.events import Eof
+from vnetmig.stream.row import SectionRow
 from vnetmig.virtio.section import device_of
 
 
@@ -72,12 +73,11 @@ def _troubles(
     for trouble in stream_rules.configuration(stream, profile):
         yield trouble, None
     described = _described(stream)
-    for section in stream.sections:
+    capabilities = stream.capabilities if profile.capabilities is None else profile.capabilities
+    for section in _to_look_at(stream, profile):
         if section.type not in ("start", "full"):
             continue
-        for trouble in stream_rules.header(
-            section, profile, stream.capabilities if profile.capabilities is None else profile.capabilities
-        ):
+        for trouble in stream_rules.header(section, profile, capabilities):
             yield trouble, section
             if trouble.stops:
                 return
@@ -115,14 +115,43 @@ def _troubles(
         yield trouble, None
 
 
-def _described(stream: Stream) -> frozenset[tuple[str, int]]:
+def _to_look_at(stream: Stream, profile: Profile) -> list[Section]:
+    """All sections that a rule may have something to say to. Those of devices that only the stream describes are most
+    of it, and mostly as described: then they need not even be made."""
+    description = stream.description
+    versions = {} if description is None else description.versions
+    if versions is None:
+        return stream.sections
+    found: list[Section] = []
+    for piece in stream.unsettled:
+        if isinstance(piece, Section):
+            found.append(piece)
+        elif not _is_quiet(piece, versions, profile):
+            return stream.sections
+    return found
+
+
+def _is_quiet(row: SectionRow, versions: Mapping[tuple[str, int, int], int | None], profile: Profile) -> bool:
+    if versions and not other_rules.is_as_described(row, versions):
+        return False
+    for header, *_ in row.places:
+        kind = device_of(header.idstr)
+        if kind is not None or not stream_rules.takes(profile, header.idstr, header.instance_id, kind):
+            return False
+    return True
+
+
+def _described(stream: Stream) -> Collection[tuple[str, int]]:
     """(idstr, instance) of the devices in the stream's description."""
     description = stream.description
+    if description is None:
+        return ()
+    if description.versions is not None:
+        return description.lengths()
     try:
-        devices = description.devices if description is not None else ()
+        return frozenset((device.name, device.instance_id) for device in description.devices)
     except StreamError:
-        return frozenset()
-    return frozenset((device.name, device.instance_id) for device in devices)
+        return ()
 
 
 def _waiting(profile: Profile, idstr: str, kind: str) -> DeviceProfile:

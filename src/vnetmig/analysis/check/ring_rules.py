@@ -12,7 +12,7 @@ from vnetmig.analysis.check.arriving import Arriving
 from vnetmig.analysis.check.trouble import Trouble
 from vnetmig.analysis.finding import Severity
 from vnetmig.engine.rings import Verdict
-from vnetmig.virtio.rings import PAGE_SIZE, Memory, RingState, check_rings, ring_spans
+from vnetmig.virtio.rings import PAGE_SIZE, RING_PACKED, Memory, RingState, check_rings, ring_spans
 
 BROKEN_SINCE = "6.0"
 """Since then a guest index that cannot be is printed and marks the device broken; before, it was logged at most."""
@@ -24,18 +24,25 @@ DRIVER_OK = 4
 PAGES_LOOKED_AT = 64
 
 
+_NOT_CHECKED = Trouble(
+    "rings-not-checked",
+    {},
+    "vq",
+    severity=Severity.INFO,
+    words="rings not checked: the guest's memory is not given",
+)
+
+
 def rings(state: Arriving) -> Iterator[Trouble]:
     """Of each queue that has an address, in order; the loader stops at the first that fails."""
+    if state.memory is None:
+        if _has_split_rings(state):
+            yield _NOT_CHECKED
+        return
     checked = check_rings(state.record, state.memory, state.engine, log_only=not state.release.since(BROKEN_SINCE))
     if any(ring.verdict == Verdict.NOT_CHECKED for ring in checked):
-        yield Trouble(
-            "rings-not-checked",
-            {},
-            "vq",
-            severity=Severity.INFO,
-            words="rings not checked: the guest's memory is not given",
-        )
-    if state.memory is not None and _is_foreign(state, state.memory):
+        yield _NOT_CHECKED
+    if _is_foreign(state, state.memory):
         yield Trouble(
             "memory-foreign",
             {},
@@ -47,6 +54,13 @@ def rings(state: Arriving) -> Iterator[Trouble]:
         found = _judged(ring, state.release.since(BROKEN_SINCE))
         if found is not None:
             yield found
+
+
+def _has_split_rings(state: Arriving) -> bool:
+    """Rings of which something stands in guest memory only."""
+    columns = state.queues
+    placed = zip(columns.get("num", ()), columns.get("desc", ()), strict=True)
+    return not state.guest_features & RING_PACKED and any(num and desc for num, desc in placed)
 
 
 def _is_foreign(state: Arriving, memory: Memory) -> bool:
