@@ -30,8 +30,10 @@ class Place:
 
     @property
     def assumed(self) -> tuple[str, ...]:
+        """In words; not what an alias is taken for, as that is what the rows are made over."""
+        words = [word for word in self.profile.assumed if not (is_open(self.profile) and "machine type" in word)]
         own = [f"{device.idstr}: {word}" for device in self.profile.devices for word in device.assumed]
-        return (*self.profile.assumed, *own)
+        return (*words, *own)
 
 
 def releases_of(profile: Profile, asked: Sequence[Release]) -> tuple[Release, ...]:
@@ -49,7 +51,7 @@ def releases_of(profile: Profile, asked: Sequence[Release]) -> tuple[Release, ..
 
 def columns_of(name: str, profile: Profile, releases: Iterable[Release]) -> Iterator[Place]:
     """``profile`` as a destination on each release."""
-    fixed = None if _is_open(profile) else profile.machine
+    fixed = None if is_open(profile) else profile.machine
     for release in releases:
         yield Place(name, profile, release, fixed)
 
@@ -88,7 +90,7 @@ def _unknown(device: DeviceProfile, release: Release, kind: MachineType) -> list
     return Settings(device.kind, kind, release, device.properties).unknown() if device.kind in KINDS else []
 
 
-def _is_open(profile: Profile) -> bool:
+def is_open(profile: Profile) -> bool:
     """Does its command line leave the version of the machine type to QEMU?"""
     if profile.command is None:
         return False
@@ -98,7 +100,7 @@ def _is_open(profile: Profile) -> bool:
 def _machines(profile: Profile, release: Release, releases: Iterable[Release]) -> list[str | None]:
     """What the machine type may be on ``release``: an alias was the newest type of the QEMU that the guest was first
     started by, and has been carried along since."""
-    if not _is_open(profile):
+    if not is_open(profile):
         return [None]
     named = dict.fromkeys(on_release(profile, one).machine for one in releases)
     return [machine for machine in named if machine is not None and lacks(release, machine) is None]
