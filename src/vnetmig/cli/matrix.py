@@ -37,7 +37,13 @@ _FILE = click.Path(path_type=str, dir_okay=False)
 @click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Write a line for each pair.")
 @click.option("--html", "html_file", type=_FILE, metavar="FILE", help="Write one page that needs nothing else.")
 @click.option("--strict", is_flag=True, help="Exit code 1 for warnings, too.")
-@options.memory
+@click.option(
+    "--memory",
+    multiple=True,
+    type=click.Path(path_type=str),
+    metavar="FILE",
+    help="Guest memory of each --stream, in the same order; without it a stream's own RAM serves, if it has any.",
+)
 @options.engine
 @options.as_json
 def command(
@@ -47,7 +53,7 @@ def command(
     csv_file: str | None,
     html_file: str | None,
     strict: bool,
-    memory: str | None,
+    memory: tuple[str, ...],
     engine: str | None,
     as_json: bool,
 ) -> int:
@@ -67,7 +73,10 @@ def command(
     from vnetmig.cli.output import note, progress, write_blocks, write_json
     from vnetmig.report.matrix import matrix_blocks, matrix_csv, matrix_json
 
-    sources = {name: _stream(name, memory, engine) for name in streams}
+    if memory and len(memory) != len(streams):
+        raise click.UsageError(f"--memory {len(memory)} times, --stream {len(streams)} times: one for each")
+    rams: tuple[str | None, ...] = memory or (None,) * len(streams)
+    sources = {name: _stream(name, ram, engine) for name, ram in zip(streams, rams, strict=True)}
     named = {name: _profile(name, qemu) for name in profiles}
     with progress("pairs", PROGRESS_FROM) as report:
         found = matrix(named, streams=sources, qemu=qemu, engine=engine, progress=report)

@@ -42,6 +42,12 @@ CSV_COLUMNS = (
     "hint",
 )
 
+_Group = tuple[tuple[str, ...], ...]
+"""Pairs: names and releases of sources, names and releases of destinations, machine types."""
+
+_JOINED = (4, 1, 3, 0, 2)
+"""Machine types first, then releases, then names."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for more than text."""
 
@@ -83,21 +89,30 @@ def reasons(found: Matrix) -> list[Reason]:
 
 
 def pairs_text(found: Matrix, cells: Sequence[Cell]) -> list[str]:
-    """`QEMU 7.2, 10.0.2 -> QEMU 5.2: pc-i440fx-7.2`: what the pairs have in common stands once."""
+    """`QEMU 7.2, 10.0.2 -> QEMU 5.2: pc-i440fx-7.2`: what pairs have in common stands once."""
     several = len(_names(found)) > 1
-    machines: dict[tuple[str, str, str], list[str]] = {}
+    groups: list[_Group] = []
     for cell in cells:
         source, destination = found.sources[cell.source], found.destinations[cell.destination]
-        there = f"{destination.name}, " if several else ""
-        key = (source.name if several else "", str(source.release), f"{there}QEMU {destination.release}")
-        machines.setdefault(key, []).append(source.machine or "any machine type")
-    releases: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for (name, release, there), types in machines.items():
-        releases.setdefault((name, there, tuple(dict.fromkeys(types))), []).append(release)
+        kind = source.machine or "any machine type"
+        one = (source.name, str(source.release), destination.name, str(destination.release), kind)
+        groups.append(tuple((part,) for part in one))
+    for place in _JOINED:
+        groups = _joined(groups, place)
+    texts = ([", ".join(part) for part in (name, left, there, right)] for name, left, there, right, _ in groups)
     return [
-        f"{name + ', ' if name else ''}QEMU {', '.join(dict.fromkeys(ones))} -> {there}: {listed(types, 6)}"
-        for (name, there, types), ones in releases.items()
+        (f"{name}, QEMU {left} -> {there}, QEMU {right}" if several else f"QEMU {left} -> QEMU {right}")
+        + f": {listed(group[4], 6)}"
+        for (name, left, there, right), group in zip(texts, groups, strict=True)
     ]
+
+
+def _joined(groups: list[_Group], place: int) -> list[_Group]:
+    """Groups that differ in one ``place`` only become one, with all that stood there."""
+    by_rest: dict[_Group, list[str]] = {}
+    for group in groups:
+        by_rest.setdefault((*group[:place], *group[place + 1 :]), []).extend(group[place])
+    return [(*rest[:place], tuple(dict.fromkeys(every)), *rest[place:]) for rest, every in by_rest.items()]
 
 
 def _names(found: Matrix) -> set[str]:

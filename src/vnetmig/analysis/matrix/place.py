@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vnetmig.analysis.profile.known_types import lacks
-from vnetmig.analysis.profile.machine_type import MachineType, machine_type
+from vnetmig.analysis.profile.machine_type import machine_type
 from vnetmig.analysis.profile.on_release import on_release
-from vnetmig.analysis.profile.profile import DeviceProfile, Profile
+from vnetmig.analysis.profile.profile import Profile
 from vnetmig.analysis.profile.properties import KINDS, Settings
 from vnetmig.analysis.release import WATCHED, Release
 from vnetmig.document.stream import Stream
@@ -80,14 +80,15 @@ def row_of_stream(name: str, profile: Profile, stream: Stream) -> Place:
 
 def not_started(profile: Profile) -> Iterator[str]:
     """Why its QEMU would not start with these options."""
-    kind = machine_type(profile.machine or "none", profile.qemu)
+    machine = machine_type(profile.machine or "none", profile.qemu)
+    unknown: dict[str, list[str]] = {}
     for device in profile.devices:
-        for name in _unknown(device, profile.qemu, kind):
-            yield f"QEMU {profile.qemu} has no property {name} of {device.kind}"
-
-
-def _unknown(device: DeviceProfile, release: Release, kind: MachineType) -> list[str]:
-    return Settings(device.kind, kind, release, device.properties).unknown() if device.kind in KINDS else []
+        if device.kind in KINDS:
+            settings = Settings(device.kind, machine, profile.qemu, device.properties)
+            unknown.setdefault(device.kind, []).extend(settings.unknown())
+    for kind, names in unknown.items():
+        if names:
+            yield f"QEMU {profile.qemu} has no property {', '.join(dict.fromkeys(names))} of {kind}"
 
 
 def is_open(profile: Profile) -> bool:

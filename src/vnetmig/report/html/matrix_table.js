@@ -24,7 +24,8 @@ function makeTable(data, host, onSelect) {
   data.sources.forEach((source, row) => {
     const texts = [data.rows[row], source.qemu];
     if (named) texts.unshift(source.name);
-    const made = element("tr", {}, ...texts.map((text) => heading("row", text)));
+    const isFirst = row > 0 && data.rows[row] !== data.rows[row - 1];
+    const made = element("tr", { class: isFirst && "first" }, ...texts.map((text) => heading("row", text)));
     for (let column = 0; column < width; column += 1) {
       const index = row * width + column;
       const cell = data.cells[index];
@@ -42,6 +43,15 @@ function makeTable(data, host, onSelect) {
   });
   const above = named ? [names, releases] : [releases];
   host.append(element("table", {}, element("thead", {}, ...above), body));
+
+  // The headings of a row stay when a wide table is scrolled: where, follows from how wide the texts are.
+  const places = front.map((_, at) => `${rows[0].cells[at].offsetLeft}px`);
+  for (const made of [releases, ...rows]) {
+    places.forEach((left, at) => {
+      made.cells[at].style.left = left;
+      made.cells[at].classList.add("stays");
+    });
+  }
 
   let chosen = 0;
   function select(index, focus = true) {
