@@ -123,7 +123,7 @@ def _there(source: Place, destination: Place) -> Profile:
     """The destination as it is for a machine of ``source``: an alias is the source's type, and a host without devices
     starts the source's own."""
     profile = destination.profile
-    if profile.host is not None and not profile.devices:
+    if profile.host is not None and not profile.devices and not profile.others:
         return narrowed(on_release(source.profile, destination.release, source.machine), profile.host)
     return on_release(profile, destination.release, source.machine)
 

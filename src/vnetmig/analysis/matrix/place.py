@@ -59,7 +59,7 @@ def columns_of(name: str, profile: Profile, releases: Iterable[Release]) -> Iter
 def rows_of(name: str, profile: Profile, releases: Sequence[Release]) -> tuple[list[Place], list[str]]:
     """``profile`` as a source on each release, and why others are no rows: a QEMU that cannot be started sends
     nothing."""
-    if not profile.devices:
+    if not profile.devices and not profile.others:
         return [], [f"{name}: no source, as it says nothing of any device"]
     rows: list[Place] = []
     words: list[str] = []
