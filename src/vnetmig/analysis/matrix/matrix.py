@@ -123,7 +123,7 @@ def _there(source: Place, destination: Place) -> Profile:
     """The destination as it is for a machine of ``source``: an alias is the source's type, and a host without devices
     starts the source's own."""
     profile = destination.profile
-    if profile.host is not None and not profile.devices:
+    if profile.host is not None and not profile.devices and not profile.others:
         return narrowed(on_release(source.profile, destination.release, source.machine), profile.host)
     return on_release(profile, destination.release, source.machine)
 
@@ -136,7 +136,8 @@ def _found(source: Place, guests: Guests | None, there: Profile, engine: str | N
         assert source.stream is not None
         return of_a_stream(check(source.stream, there, source=source.profile, engine=engine))
     lacking = tuple(map(Found, missing_devices(source.profile, there)))
-    there = replace(there, devices=tuple(device for device in there.devices if device.kind in SECTIONS))
+    imagined = tuple(device for device in there.devices if device.kind in SECTIONS)
+    there = replace(there, devices=imagined, command=None)  # made already, and not to be made again
     most, least = (check(stream, there, source=source.profile, engine=engine) for stream in (guests.most, guests.least))
     return (*lacking, *of_two_guests(most, least, _missing(source.profile, there)))
 
