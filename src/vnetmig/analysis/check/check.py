@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from vnetmig.analysis.check import other_rules, stream_rules
 from vnetmig.analysis.check.device_rules import device_troubles
+from vnetmig.analysis.check.guest_ram import guest_ram
 from vnetmig.analysis.check.trouble import Trouble, finding
 from vnetmig.analysis.finding import CheckResult, Finding, Severity
 from vnetmig.analysis.profile.cmdline import fitted
@@ -94,7 +95,7 @@ def _troubles(
             _waiting(profile, section.idstr, kind),
             release,
             kind,
-            stream.memory,
+            guest_ram(stream, profile),
             lambda section=section: _rest(stream, section),  # type: ignore[misc]
             None if is_read or stream.error is None else stream.error.record,
             is_read=is_read,
