@@ -92,6 +92,7 @@ def _judged(ring: RingState, sizes: Mapping[int, int], state: Arriving) -> Itera
     if not size and not queue.legacy:
         yield Trouble("queue-empty", {}, f"vq[{ring.index}].num", severity=Severity.CRASH)
         return
+    values: dict[str, object]
     avail, used = ring.avail_idx, ring.used_idx
     unmapped = _unmapped(queue, size, state) if size else None
     if unmapped is not None:
