@@ -1,6 +1,6 @@
 """`vnetmig.check` against what real QEMUs did: the same verdict, and QEMU's own first line, for every broken stream.
 
-The truth is tests/streams/refused. A sample of each group runs; ``VNETMIG_COMPLETE=1`` takes all cases. Each run prints
+The truth is tests/refused. A sample of each group runs; ``VNETMIG_COMPLETE=1`` takes all cases. Each run prints
 how often the two agreed, by group and release (``pytest -s``, or in the report of a failure).
 """
 

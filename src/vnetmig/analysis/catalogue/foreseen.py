@@ -67,14 +67,6 @@ MESSAGES: tuple[Message, ...] = (
         remedies=("compare the section with one of the same device (`vnetmig diff`)",),
     ),
     Message(
-        id="pci-irq-state",
-        source="hw/pci/pci.c:get_pci_irq_state",
-        wordings=(Wording("irq state {value:d}: must be 0 or 1."),),
-        means="One of the four INTx levels behind the PCI configuration is neither 0 nor 1.",
-        causes=("the stream is damaged, or the loader was out of step before it got here",),
-        remedies=("compare the section with one of the same device (`vnetmig diff`)",),
-    ),
-    Message(
         id="machine-type-unsupported",
         source="system/vl.c:select_machine",
         wordings=(

@@ -64,7 +64,7 @@ def irq_state(state: Arriving) -> Iterator[Trouble]:
         if level not in (0, 1):
             path = f"pci.irq_state[{index}]"
             yield Trouble(
-                "pci-irq-state", {"value": _signed(int(level))}, path, frames=_inside("irq_state", "pci irq state")
+                "irq-state", {"index": _signed(int(level))}, path, frames=_inside("irq_state", "pci irq state")
             )
             return
 
