@@ -94,7 +94,7 @@ def check_files(
     )
     if batch < 1 or (workers is not None and workers < 1):
         raise ValueError("batch and workers: expected at least 1")
-    return _checked(map(os.fspath, paths), asked, executor, workers or os.cpu_count() or 1, batch)
+    return _checked((os.fspath(path) for path in paths), asked, executor, workers or os.cpu_count() or 1, batch)
 
 
 def _checked(
