@@ -24,19 +24,24 @@ class Part:
     nodes: list[Node]
     frames: tuple[int, ...]
 
-    def _find(self, name: str) -> Spot | None:
+    def _node(self, name: str) -> Node | None:
         for node in self.record.program.by_name(self.nodes).get(name, ()):
             if node.when is None or self.record._exists(node, self.frames):
-                return Spot(node, self.frames[-1] + node.rec, self.frames, name, 0)
+                return node
         return None
+
+    def _find(self, name: str) -> Spot | None:
+        node = self._node(name)
+        return None if node is None else Spot(node, self.frames[-1] + node.rec, self.frames, name, 0)
 
     def value(self, name: str) -> int | None:
         """The unsigned integer called ``name``; None when there is none."""
-        spot = self._find(name)
-        if spot is None or not _is_number(spot.node):
+        node = self._node(name)
+        if node is None or not _is_number(node):
             return None
-        data = self.record.data[spot.at : spot.at + spot.node.size]
-        return int.from_bytes(data, sys.byteorder) if len(data) == spot.node.size else None
+        at = self.frames[-1] + node.rec
+        data = self.record.data[at : at + node.size]
+        return int.from_bytes(data, sys.byteorder) if len(data) == node.size else None
 
     def place(self, name: str) -> tuple[int, int] | None:
         """(offset, length) in ``Record.data`` of the value called ``name``, an array whole; None when there is none."""
