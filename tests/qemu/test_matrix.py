@@ -37,13 +37,23 @@ CELLS: dict[str, tuple[str, str, Outcome]] = {
 }
 
 
-def predicted(here: Qemu, there: Qemu, release: Release) -> Cell:
+def predicted(here: Qemu, release: Release, there: Qemu, arrival: Release) -> Cell:
+    """The cell of a command line on one release to another on its own."""
     lines = {"here": here.argv, "there": there.argv}
     profiles = {name: profile_of_command(shlex.join(argv).encode(), name, release) for name, argv in lines.items()}
-    found = vnetmig.matrix(profiles, qemu=[release])
-    (row,) = [number for number, place in enumerate(found.sources) if place.name == "here"]
-    (column,) = [number for number, place in enumerate(found.destinations) if place.name == "there"]
+    found = vnetmig.matrix(profiles, qemu=[release, arrival])
+    (row,) = [n for n, place in enumerate(found.sources) if (place.name, place.release) == ("here", release)]
+    (column,) = [n for n, place in enumerate(found.destinations) if (place.name, place.release) == ("there", arrival)]
     return found.cell(row, column)
+
+
+def saved(folder: Path, binary: str, stream: Path) -> tuple[Qemu, Release]:
+    """A firmware's machine, saved to ``stream``."""
+    with Qemu(folder, machine=f"{HERE},accel=tcg", binary=binary) as source:
+        version = source.do("query-version")["qemu"]
+        time.sleep(1)
+        source.save(stream)
+    return source, Release(version["major"], version["minor"], version["micro"])
 
 
 def loads(argv: list[str], socket: str, stream: Path) -> tuple[bool, list[str]]:
@@ -80,16 +90,13 @@ def is_loaded(socket: str) -> bool:
 def test_a_real_qemu_does_what_the_cell_says(binary: str, tmp_path: Path) -> None:
     """A firmware is a guest that uses the least: it is not refused where only other guests are."""
     stream = tmp_path / "stream.qemu"
-    with Qemu(tmp_path, machine=f"{HERE},accel=tcg", binary=binary) as source:
-        release = Release(*source.version)
-        time.sleep(1)
-        source.save(stream)
+    source, release = saved(tmp_path, binary, stream)
     wrong = []
     for number, (what, (nic, kind, outcome)) in enumerate(CELLS.items()):
         folder = tmp_path / str(number)
         folder.mkdir()
         there = Qemu(folder, nic=nic, machine=f"{kind},accel=tcg", binary=binary)
-        cell = predicted(source, there, release)
+        cell = predicted(source, release, there, release)
         took, said = loads(there.argv, there.socket, stream)
         verdict = Outcome.WORKS if cell.outcome == Outcome.LOSES else cell.outcome  # of VLANs, before 8.0
         if (verdict, took) != (outcome, outcome < Outcome.REFUSED):
@@ -99,4 +106,21 @@ def test_a_real_qemu_does_what_the_cell_says(binary: str, tmp_path: Path) -> Non
             first = cell.worst.finding.message
             if not any(line.endswith(first) for line in said):
                 wrong.append((what, first, took, said))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("binary", list(BINARIES.values()), ids=list(BINARIES))
+def test_from_one_release_to_every_other(binary: str, tmp_path: Path) -> None:
+    stream = tmp_path / "stream.qemu"
+    source, release = saved(tmp_path, binary, stream)
+    wrong = []
+    for name, other in BINARIES.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        there, arrival = saved(folder, other, folder / "not-needed.qemu")
+        cell = predicted(source, release, there, arrival)
+        took, said = loads(there.argv, there.socket, stream)
+        first = None if cell.worst is None else cell.worst.finding.message
+        if took != cell.loads or not (took or any(line.endswith(str(first)) for line in said)):
+            wrong.append((str(release), str(arrival), cell.verdict, first, took, said))
     assert wrong == []
