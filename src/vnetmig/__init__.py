@@ -33,9 +33,12 @@ if TYPE_CHECKING:
 from vnetmig.errors import QemuError
 
 if TYPE_CHECKING:
+    from vnetmig.analysis.fleet import FileChecked as FileChecked
+    from vnetmig.analysis.fleet import check_files as check_files
     from vnetmig.analysis.matrix.cell import Outcome as Outcome
     from vnetmig.analysis.matrix.matrix import Matrix as Matrix
     from vnetmig.analysis.matrix.matrix import matrix as matrix
+    from vnetmig.analysis.profile.from_stream import OfStream as OfStream
     from vnetmig.analysis.profile.profile import Profile as Profile
     from vnetmig.document.load import load as load
     from vnetmig.document.migrate import migrate as migrate
@@ -67,7 +70,10 @@ _LAZY = {
     "CheckResult": "vnetmig.analysis.finding",
     "Finding": "vnetmig.analysis.finding",
     "Severity": "vnetmig.analysis.finding",
+    "FileChecked": "vnetmig.analysis.fleet",
+    "OfStream": "vnetmig.analysis.profile.from_stream",
     "check": "vnetmig.analysis.check.check",
+    "check_files": "vnetmig.analysis.fleet",
     "MODES": "vnetmig.migration.modes",
     "Destination": "vnetmig.migration.destination",
     "Explanation": "vnetmig.analysis.explain.explanation",
@@ -118,6 +124,7 @@ __all__ = [
     "Explanation",
     "Explanations",
     "FieldError",
+    "FileChecked",
     "Finding",
     "Machine",
     "Matrix",
@@ -125,6 +132,7 @@ __all__ = [
     "MigrationError",
     "NetQueue",
     "NetState",
+    "OfStream",
     "Operation",
     "Options",
     "Outcome",
@@ -139,6 +147,7 @@ __all__ = [
     "Timeline",
     "VnetmigError",
     "check",
+    "check_files",
     "decoder_of",
     "diff",
     "edit",

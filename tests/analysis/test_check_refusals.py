@@ -69,7 +69,7 @@ def compared(case: Case) -> Compared:
     command = shlex.join(["qemu-system-x86_64", *arguments])
     profile = profile_of_command(command.encode(), case.id, Release.parse(release))
     found = vnetmig.check(case.stream, against=profile, qemu=release)
-    return Compared(case, found.verdict, tuple(finding.message for finding in found.findings))
+    return Compared(case, found.verdict, tuple(finding.message for finding in found))
 
 
 def agreement(results: list[Compared]) -> str:

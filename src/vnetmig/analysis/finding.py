@@ -52,10 +52,13 @@ class Finding:
 class CheckResult(list[Finding]):
     """All findings of one stream against one destination, in the order the loader would meet them."""
 
-    def __init__(self, findings: Iterable[Finding] = (), qemu: str = "", against: str = "") -> None:
+    def __init__(
+        self, findings: Iterable[Finding] = (), qemu: str = "", against: str = "", assumed: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(findings)
         self.qemu = qemu  #: the destination's release
         self.against = against  #: where the destination's profile comes from
+        self.assumed = assumed  #: in words: what nobody said of the destination
 
     @property
     def worst(self) -> Severity:
@@ -68,8 +71,13 @@ class CheckResult(list[Finding]):
         return VERDICTS[self.worst]
 
     @property
+    def refusing(self) -> Finding | None:
+        """What ends the load, if anything does."""
+        return next((f for f in self if f.severity >= Severity.REFUSED and not f.follows), None)
+
+    @property
     def loads(self) -> bool:
         return self.worst < Severity.REFUSED
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (CheckResult, (list(self), self.qemu, self.against))
+        return (CheckResult, (list(self), self.qemu, self.against, self.assumed))

@@ -14,6 +14,7 @@ from vnetmig.cli.group import VerbGroup
 VERBS = {
     "explain": "What a line or a log of QEMU's means, who did it, and what to do.",
     "inspect": "Sections, devices and fields of a stream, with offsets.",
+    "check": "What QEMU would say to a stream, or to many, before anybody migrates.",
     "diff": "What differs between two streams, field by field.",
     "edit": "Set values in a stream, add and drop subsections; everything else stays as it is.",
     "recode": "Decode a stream to values and encode it again; say whether the bytes are the same.",

@@ -13,15 +13,18 @@ import click
 
 from vnetmig.cli import options
 from vnetmig.cli.group import Verb
+from vnetmig.errors import EditError
 
 if TYPE_CHECKING:
     from vnetmig.analysis.edit import Kind, Operation
+    from vnetmig.document.stream import Stream
 
 EXAMPLE = """
 vnetmig edit vm.qemu -o edited.qemu --set virtio-net:mac=52:54:00:aa:bb:cc --set virtio-net:vlans=+42,-5
 vnetmig edit vm.qemu -o edited.qemu --set virtio-net:guest_features=-GUEST_USO4,-GUEST_USO6
 vnetmig edit vm.qemu -o edited.qemu --insert virtio-net:mac_table.macs[0]=02:c0:ff:ee:00:01
 vnetmig edit vm.qemu --in-place --drop 0000:00:03.0/virtio-net:virtio/started --set cpu#1:env.eip=0xfff0
+vnetmig edit vm.qemu -o old.qemu --set virtio-net:guest_features=-GUEST_USO4,-GUEST_USO6 --qemu 7.2
 vnetmig edit vm.qemu --dry-run --add virtio-net:rss --set virtio-net:rss.enabled=1
 """
 
@@ -48,6 +51,10 @@ def _operation(kind: Kind, metavar: str, text: str) -> click.Option:
 @click.option("-o", "--output", type=click.Path(path_type=str), metavar="OUT", help="Write the edited stream.")
 @click.option("--in-place", is_flag=True, help="Write it over IN.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; say what would change.")
+@options.against
+@click.option(
+    "--qemu", metavar="VERSION", help="The QEMU that it is for; with either of the two the result is checked."
+)
 @click.option("--force", is_flag=True, help="Write a stream that is not valid, too.")
 @options.engine
 @options.as_json
@@ -58,6 +65,8 @@ def command(
     output: str | None,
     in_place: bool,
     dry_run: bool,
+    against: str | None,
+    qemu: str | None,
     force: bool,
     engine: str | None,
     as_json: bool,
@@ -70,8 +79,8 @@ def command(
     a MAC address, bytes in hexadecimal, or a list with commas; sets take +MEMBER,-MEMBER, features by name.
 
     The result is encoded, loaded again with nothing assumed, and must hold the values that were meant. What would not
-    be valid is refused (exit code 1): a count against its list, features without their subsection. OUT is compressed
-    when its name ends in .xz or .gz.
+    be valid is refused (exit code 1): a count against its list, features without their subsection. So is what the QEMU
+    of --against and --qemu would refuse (see check --help). OUT is compressed when its name ends in .xz or .gz.
     """
     from vnetmig.analysis.edit import Operation, edit
     from vnetmig.cli.output import note, progress, write_blocks, write_json
@@ -89,18 +98,23 @@ def command(
     if in_place and not dry_run:
         _keeps_its_wrapping(stream, document.wrappers)
     edited = edit(document, operations, force=force)
-    # A check of edited.stream against a QEMU's profile belongs here: before anything is written.
+    forced = [*edited.forced]
+    if against is not None or qemu is not None:
+        refused = _refused(edited.stream, against, qemu, engine)
+        if refused and not force:
+            raise EditError(tuple(refused))
+        forced += refused
     written = None
     if target is not None:
         try:
             written = edited.save(target)
         except OSError as error:
             raise click.UsageError(f"cannot write {target}: {error.strerror}") from error
-    for reason in edited.forced:
+    for reason in forced:
         note(f"forced: {reason}")
     if as_json:
         found = None if edited.difference is None else diff_json(edited.difference)
-        write_json({"difference": found, "forced": list(edited.forced), "output": target, "written": written})
+        write_json({"difference": found, "forced": forced, "output": target, "written": written})
     elif edited.difference is not None:
         write_blocks(diff_blocks(edited.difference, churn=True))
     if written is not None:
@@ -115,6 +129,21 @@ command.params += [
     _operation("insert", "DEVICE:LIST[i]=VALUE", "Put an entry into a list at a place."),
     _operation("remove", "DEVICE:LIST[i]", "Take an entry out of a list."),
 ]
+
+
+def _refused(stream: Stream, against: str | None, qemu: str | None, engine: str | None) -> list[str]:
+    """What the destination would refuse, or not survive."""
+    from vnetmig.analysis.check.check import check
+    from vnetmig.analysis.finding import Severity
+    from vnetmig.cli.destination import destinations
+
+    (destination,), _ = destinations(against, () if qemu is None else (qemu,))
+    result = check(stream, destination, qemu=qemu, engine=engine)
+    return [
+        f"QEMU {result.qemu}, {result.verdict}: {finding.device or 'stream'}: {finding.message}"
+        for finding in result
+        if finding.severity >= Severity.REFUSED and not finding.follows
+    ]
 
 
 def _target(stream: str, output: str | None, *, in_place: bool, dry_run: bool) -> str | None:

@@ -29,6 +29,12 @@ def memory(function: F) -> F:
     )(function)
 
 
+def against(function: F) -> F:
+    return click.option(
+        "--against", metavar="SPEC", help="The destination: FILE.toml, cmdline:FILE, qmp:SOCK, stream:FILE, host, self."
+    )(function)
+
+
 def engine(function: F) -> F:
     return click.option("--engine", metavar="NAME", help="c or python; by default the one that --version shows.")(
         function

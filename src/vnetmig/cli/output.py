@@ -62,6 +62,12 @@ def _write(pieces: Iterable[str]) -> None:
     sys.stdout.write("".join(batch))
 
 
+def write_line(text: str) -> None:
+    """One line that somebody may be waiting for."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def note(text: str) -> None:
     """A line for people beside the result."""
     from vnetmig.report.escape import safe
@@ -93,3 +99,18 @@ def progress(what: str, least: int = PROGRESS_FROM) -> Iterator[Callable[[int, i
     finally:
         if bar is not None:
             bar.stop()
+
+
+@contextmanager
+def counted(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A function that counts one more, on a bar on stderr, if that is a terminal. ``total`` None: not known."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)

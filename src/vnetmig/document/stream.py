@@ -144,6 +144,29 @@ class Stream:
         return self._sections
 
     @property
+    def unsettled(self) -> Iterator[Section | SectionRow]:
+        """``sections``, with rows of them that nobody looked into yet as they are: that takes no time."""
+        with self._lock:
+            rows, sections = self._rows, list(self._sections)
+        at = 0
+        for _, before, row in rows:
+            yield from sections[at:before]
+            yield row
+            at = before
+        yield from sections[at:]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """idstrs of all sections."""
+        names: set[str] = set()
+        for piece in self.unsettled:
+            if isinstance(piece, SectionRow):
+                names.update([header.idstr for header, *_ in piece.places])
+            else:
+                names.add(piece.idstr)
+        return frozenset(names)
+
+    @property
     def engine(self) -> str | None:
         """Which engine decodes and encodes; None: the default one."""
         return self.context.engine

@@ -12,7 +12,7 @@ from typing import Final
 
 from vnetmig.analysis.profile.cmdline import profile_of_command
 from vnetmig.analysis.profile.command_words import TEXT_MAX
-from vnetmig.analysis.profile.from_stream import profile_of
+from vnetmig.analysis.profile.from_stream import OfStream, profile_of
 from vnetmig.analysis.profile.narrowed import narrowed
 from vnetmig.analysis.profile.profile import Profile
 from vnetmig.analysis.profile.toml import SIZE_MAX, from_toml
@@ -23,6 +23,17 @@ from vnetmig.errors import FieldError, QemuError
 
 FORMS: Final = "FILE.toml, cmdline:FILE, qmp:SOCK, stream:FILE, host or self"
 _WITH_HOST: Final = "+host"
+
+
+def destination_from(spec: str, qemu: str | None = None) -> Profile | OfStream:
+    """As ``profile_from``, of streams that are not known yet: for "self" and "host" each one's own."""
+    if spec not in ("self", "host", "self" + _WITH_HOST, "host" + _WITH_HOST):
+        return profile_from(spec, qemu)
+    if spec == "self":
+        return OfStream()
+    from vnetmig.qemu.host import probe_host
+
+    return OfStream(probe_host())
 
 
 def profile_from(spec: str, qemu: str | None = None, stream: Stream | None = None) -> Profile:

@@ -173,7 +173,7 @@ class GuestMemory:
     @classmethod
     def from_image(cls, image: RamImage, machine: str = "pc", ram_blocks: Sequence[str] | None = None) -> GuestMemory:
         """Blocks with pages, at the places where the machine has them."""
-        extents = _extents(image.blocks.values(), machine, ram_blocks)
+        extents = ram_extents(image.blocks.values(), machine, ram_blocks)
 
         def page(gpa: int) -> bytes | None:
             place = _locate(extents, gpa)
@@ -192,7 +192,7 @@ class GuestMemory:
         ram_blocks: Sequence[str] | None = None,
     ) -> GuestMemory:
         """The pages of a mapped-ram file, read at their places only when they are asked for."""
-        extents = _extents(blocks, machine, ram_blocks)
+        extents = ram_extents(blocks, machine, ram_blocks)
         by_name = {block.name: block for block in blocks}
 
         def page(gpa: int) -> bytes | None:
@@ -247,7 +247,9 @@ def pc_extents(machine: str, size: int, block: str = "") -> tuple[Extent, ...]:
     return (Extent(0, size, block, 0),)
 
 
-def _extents(blocks: Iterable[Block], machine: str, names: Sequence[str] | None) -> tuple[Extent, ...]:
+def ram_extents(blocks: Iterable[Block], machine: str, names: Sequence[str] | None = None) -> tuple[Extent, ...]:
+    """Where the guest has its RAM, by the list of all blocks; ``names``: those that make it up, one after another.
+    Without them the one that is neither firmware nor a device's; () when there are none or several of these."""
     by_name = {block.name: block for block in blocks}
     if names is None:
         guest = [name for name in by_name if "/" not in name and not name.startswith(NOT_GUEST_RAM)]

@@ -17,7 +17,6 @@ from vnetmig.vmstate import (
     UINT32,
     UINT64,
     UNUSED,
-    Const,
     Expr,
     Field,
     Param,
@@ -44,7 +43,7 @@ PCI_DEVICE = Vmsd(
     (
         Field("version_id", UINT32),
         Field("config", BUFFER, Param("config_size"), overlay=pci_config_registers),
-        Field("irq_state", UINT32, 4, when=Const(2) <= Ref("version_id")),
+        Field("irq_state", UINT32, 4),
     ),
 )
 

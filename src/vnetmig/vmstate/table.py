@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vnetmig.vmstate.layout import Kind, Node
@@ -22,12 +21,12 @@ class Part:
     """Fields that open one frame: those of the device itself, or of one of its subsections."""
 
     record: Record
-    nodes: Sequence[Node]
+    nodes: list[Node]
     frames: tuple[int, ...]
 
     def _find(self, name: str) -> Spot | None:
-        for node in _unnested(self.nodes):
-            if node.name == name and self.record._exists(node, self.frames):
+        for node in self.record.program.by_name(self.nodes).get(name, ()):
+            if node.when is None or self.record._exists(node, self.frames):
                 return Spot(node, self.frames[-1] + node.rec, self.frames, name, 0)
         return None
 
@@ -71,21 +70,12 @@ class Part:
 def parts(record: Record) -> dict[str, Part]:
     """The device's own part under "", and each of its subsections under its name."""
     found = {"": Part(record, record.program.children, (0,))}
-    for node in _unnested(record.program.children):
+    for node in record.program.by_name(record.program.children).get("", ()):
         if node.kind == Kind.SUBSECTIONS and record._exists(node, (0,)):
             for _, base, sub in record._elements(Spot(node, node.rec, (0,), "", 0)):
                 if sub is not None:
                     found[sub.name] = Part(record, sub.children, (0, base))
     return found
-
-
-def _unnested(nodes: Iterable[Node]) -> Iterator[Node]:
-    """Nodes, with those of structs without a name in the struct's place."""
-    for node in nodes:
-        if node.kind == Kind.STRUCT and not node.name:
-            yield from _unnested(node.children)
-        else:
-            yield node
 
 
 def _is_number(node: Node) -> bool:

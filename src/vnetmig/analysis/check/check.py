@@ -6,15 +6,16 @@ the profile, changes neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from vnetmig.analysis.check import other_rules, stream_rules
 from vnetmig.analysis.check.device_rules import device_troubles
+from vnetmig.analysis.check.guest_ram import guest_ram
 from vnetmig.analysis.check.trouble import Trouble, finding
 from vnetmig.analysis.finding import CheckResult, Finding, Severity
 from vnetmig.analysis.profile.cmdline import fitted
-from vnetmig.analysis.profile.from_stream import profile_of
+from vnetmig.analysis.profile.from_stream import OfStream
 from vnetmig.analysis.profile.profile import DeviceProfile, Profile
 from vnetmig.analysis.release import Release
 from vnetmig.document.load import Source, load
@@ -22,22 +23,23 @@ from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.errors import StreamError
 from vnetmig.stream.events import Eof
+from vnetmig.stream.row import SectionRow
 from vnetmig.virtio.section import device_of
 
 
 def check(
     stream: Stream | Source,
-    against: Profile | None = None,
+    against: Profile | OfStream | None = None,
     *,
     qemu: str | Release | None = None,
-    source: Profile | None = None,
+    source: Profile | OfStream | None = None,
     engine: str | None = None,
 ) -> CheckResult:
     """Every finding of a destination's load rules on ``stream``, in load order.
 
     ``stream``: a loaded stream (``partial=True`` if it may be broken), or what ``load`` takes. ``against``: the
-    destination; None: a destination made as the stream's own device was. ``qemu``: its release, when it is not the
-    profile's. ``source``: the profile of where the stream comes from, for what only shows after a reboot.
+    destination; None or ``OfStream``: a destination made as the stream's own device was. ``qemu``: its release, when it
+    is not the profile's. ``source``: the profile of where the stream comes from, for what only shows after a reboot.
 
     >>> import vnetmig
     >>> result = vnetmig.check(vnetmig.sample(), qemu="11.1")
@@ -46,8 +48,12 @@ def check(
     """
     document = stream if isinstance(stream, Stream) else load(stream, partial=True, engine=engine)
     release = Release.parse(qemu) if isinstance(qemu, str) else qemu
-    made = profile_of(document, release) if against is None else fitted(against, release, document.machine)
-    return _checked(document, made, source, engine)
+    destination = OfStream() if against is None else against
+    if isinstance(destination, Profile):
+        made = fitted(destination, release, document.machine)
+    else:
+        made = destination.of(document, release)
+    return _checked(document, made, source.of(document) if isinstance(source, OfStream) else source, engine)
 
 
 def _checked(document: Stream, profile: Profile, source: Profile | None, engine: str | None) -> CheckResult:
@@ -59,7 +65,7 @@ def _checked(document: Stream, profile: Profile, source: Profile | None, engine:
         made = finding(trouble, release, idstr, instance)
         found.append(replace(made, follows=True) if is_over else made)
         is_over = is_over or made.severity >= Severity.REFUSED
-    return CheckResult(found, str(release), profile.origin)
+    return CheckResult(found, str(release), profile.origin, profile.assumptions)
 
 
 def _troubles(
@@ -68,12 +74,11 @@ def _troubles(
     for trouble in stream_rules.configuration(stream, profile):
         yield trouble, None
     described = _described(stream)
-    for section in stream.sections:
+    capabilities = stream.capabilities if profile.capabilities is None else profile.capabilities
+    for section in _to_look_at(stream, profile):
         if section.type not in ("start", "full"):
             continue
-        for trouble in stream_rules.header(
-            section, profile, stream.capabilities if profile.capabilities is None else profile.capabilities
-        ):
+        for trouble in stream_rules.header(section, profile, capabilities):
             yield trouble, section
             if trouble.stops:
                 return
@@ -90,7 +95,7 @@ def _troubles(
             _waiting(profile, section.idstr, kind),
             release,
             kind,
-            stream.memory,
+            guest_ram(stream, profile),
             lambda section=section: _rest(stream, section),  # type: ignore[misc]
             None if is_read or stream.error is None else stream.error.record,
             is_read=is_read,
@@ -111,14 +116,43 @@ def _troubles(
         yield trouble, None
 
 
-def _described(stream: Stream) -> frozenset[tuple[str, int]]:
+def _to_look_at(stream: Stream, profile: Profile) -> list[Section]:
+    """All sections that a rule may have something to say to. Those of devices that only the stream describes are most
+    of it, and mostly as described: then they need not even be made."""
+    description = stream.description
+    versions = {} if description is None else description.versions
+    if versions is None:
+        return stream.sections
+    found: list[Section] = []
+    for piece in stream.unsettled:
+        if isinstance(piece, Section):
+            found.append(piece)
+        elif not _is_quiet(piece, versions, profile):
+            return stream.sections
+    return found
+
+
+def _is_quiet(row: SectionRow, versions: Mapping[tuple[str, int, int], int | None], profile: Profile) -> bool:
+    if versions and not other_rules.is_as_described(row, versions):
+        return False
+    for header, *_ in row.places:
+        kind = device_of(header.idstr)
+        if kind is not None or not stream_rules.takes(profile, header.idstr, header.instance_id, kind):
+            return False
+    return True
+
+
+def _described(stream: Stream) -> Collection[tuple[str, int]]:
     """(idstr, instance) of the devices in the stream's description."""
     description = stream.description
+    if description is None:
+        return ()
+    if description.versions is not None:
+        return description.lengths()
     try:
-        devices = description.devices if description is not None else ()
+        return frozenset((device.name, device.instance_id) for device in description.devices)
     except StreamError:
-        return frozenset()
-    return frozenset((device.name, device.instance_id) for device in devices)
+        return ()
 
 
 def _waiting(profile: Profile, idstr: str, kind: str) -> DeviceProfile:

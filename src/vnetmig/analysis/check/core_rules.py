@@ -134,11 +134,13 @@ def newer_subsections(state: Arriving) -> Iterator[Trouble]:
     for path, name, parent, since in _NEWER:
         if path in state.parts and not state.release.since(since):
             yield _unknown(name, parent, path)
-    if f"{_FEATURES_128}.#version" in state.record and not state.release.since("10.2"):
+    if state.release.since("10.2"):
+        return
+    if "extra_state" in state.parts and f"{_FEATURES_128}.#version" in state.record:
         frames = (Frame("virtio/extra_state", "extra_state", "virtqueue_extra_state"),)
         yield _unknown("virtio_pci/modern_state/features128", "virtio_pci/modern_state", _FEATURES_128, frames)
-    version = state.record.get("rss.#version")
-    if isinstance(version, int) and version >= 2 and not state.release.since("10.2"):
+    version = state.record.get("rss.#version") if "rss" in state.parts else None
+    if isinstance(version, int) and version >= 2:
         values = {"vmsd": "virtio-net-device/rss", "version": version, "local": 1}
         yield Trouble("vmstate-too-new", values, "rss.#version", inside="virtio-net-device")
 

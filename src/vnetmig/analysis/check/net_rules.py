@@ -27,6 +27,7 @@ NO_QUEUES_CRASH = (("7.2", "8.0"), ("10.0.3", None))
 
 _FIRST_QUEUES = 3  #: of a device whose driver has not asked for more: a pair and control
 
+_MANY_QUEUES = features.bits_of("virtio-net", ["VIRTIO_NET_F_MQ", "VIRTIO_NET_F_RSS"])
 _CTRL_VLAN = features.bits_of("virtio-net", ["VIRTIO_NET_F_CTRL_VLAN"])
 _ANNOUNCE = features.bits_of("virtio-net", ["VIRTIO_NET_F_GUEST_ANNOUNCE"])
 _DRIVER_OK = 4
@@ -106,21 +107,41 @@ def no_queues(state: Arriving) -> Iterator[Trouble]:
         )
 
 
-def queue_count(state: Arriving) -> Iterator[Trouble]:
-    """Setting the features counts the queues up to the first of size 0 and asserts that they make pairs."""
+def _counted(state: Arriving) -> int:
+    """Queues up to the first of size 0, as setting the features counts them (qemu: virtio_get_num_queues)."""
     sizes = state.queues.get("num", ())
     came = len(sizes)
     made = _FIRST_QUEUES
     if state.release.since(QUEUES_MADE_FOR):
         pairs = came // 2 if came > _FIRST_QUEUES else max(came - 1, 0) // 2
         made = 2 * pairs + 1
-    counted = range(max(came, made))
-    leading = next((index for index in counted if index < came and not sizes[index]), len(counted))
+    counted = max(came, made)
+    return next((index for index in range(counted) if index < came and not sizes[index]), counted)
+
+
+def queue_count(state: Arriving) -> Iterator[Trouble]:
+    """Setting the features counts the queues and asserts that they make pairs."""
+    leading = _counted(state)
     if leading >= 3 and leading % 2:
         return
     condition = "old_num_queues >= 3" if leading < 3 else "old_num_queues % 2 == 1"
-    path = f"vq[{leading}].num" if leading < came else "num_queues"
+    path = f"vq[{leading}].num" if leading < len(state.queues.get("num", ())) else "num_queues"
     yield Trouble("queue-size-zero", {"condition": condition}, path, severity=Severity.CRASH)
+
+
+def sizes_set(state: Arriving) -> dict[int, int]:
+    """Queue -> entries, of those that setting the features makes anew or takes away: a driver that accepted neither MQ
+    nor RSS has one pair, one that did has all (qemu: virtio_net_set_multiqueue)."""
+    old = _counted(state)
+    pairs = state.number("max_queue_pairs") if state.guest_features & _MANY_QUEUES else 1
+    new = 2 * (pairs or 1) + 1
+    if old == new or old < 3 or not old % 2:
+        return {}
+    sizes = {old - 1: 0} | dict.fromkeys(range(new - 1, old - 1), 0)
+    for index in range(old - 1, new):
+        sizes[index] = state.there.queue_size(index, new) or 0
+    sizes[new - 1] = state.there.queue_size(new - 1, new) or 0
+    return {index: size for index, size in sizes.items() if size or index >= new}
 
 
 def queues_beyond(state: Arriving) -> Iterator[Trouble]:
@@ -143,7 +164,7 @@ def vlans(state: Arriving) -> Iterator[Trouble]:
     if state.release.since(VLANS_KEPT) or not state.guest_features & _CTRL_VLAN:
         return
     words = state.record.get("vlans", ())
-    if isinstance(words, tuple) and any(int(word) & (~1 if not index else ~0) for index, word in enumerate(words)):
+    if isinstance(words, tuple) and words and (int(words[0]) & ~1 or any(words[1:])):
         yield Trouble(
             "vlan-lost",
             {},

@@ -56,7 +56,7 @@ def header(section: Section, profile: Profile, capabilities: Collection[str]) ->
     """Is there a device for this section, and does it know this version?"""
     idstr, instance = section.idstr, section.instance_id
     kind = device_of(idstr)
-    is_known = _is_known(section, kind, profile)
+    is_known = takes(profile, idstr, instance, kind)
     if not is_known and section.type == "start" and ITERATIVE in capabilities:
         yield Trouble(
             "needs-iterative",
@@ -81,14 +81,14 @@ def header(section: Section, profile: Profile, capabilities: Collection[str]) ->
         yield from version(SECTIONS[kind][0], section)
 
 
-def _is_known(section: Section, kind: str | None, profile: Profile) -> bool:
-    idstr = section.idstr
+def takes(profile: Profile, idstr: str, instance: int, kind: str | None) -> bool:
+    """Is there a device for a section of that name and instance?"""
     if kind is not None and profile.devices:
         if profile.device(idstr) is not None:
-            return section.instance_id == 0
+            return instance == 0
         # The bare name is accepted with the number that the device has among its kind (qemu: find_se).
         same = [device for device in profile.devices if device.kind == kind]
-        return idstr == kind and section.instance_id < len(same)
+        return idstr == kind and instance < len(same)
     if profile.complete and _PCI_PATH.match(idstr):
         return idstr in profile.others
     return True
@@ -115,7 +115,7 @@ def version(vmsd: Vmsd, section: Section) -> Iterator[Trouble]:
 
 def missing_devices(stream: Stream, profile: Profile) -> Iterator[Trouble]:
     """Devices of the destination that nothing came for stay as after a reset: QEMU does not mind, the guest does."""
-    came = {section.idstr for section in stream.sections}
+    came = stream.names
     bare = {idstr for idstr in came if "/" not in idstr}
     for device in profile.devices:
         if device.idstr not in came and device.kind not in bare:

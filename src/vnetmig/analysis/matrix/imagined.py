@@ -129,7 +129,7 @@ def _pci_config(device: DeviceProfile, vectors: int) -> bytes:
         multifunction=device.properties.get("multifunction", "off") == "on",
         queue_pages=device.properties.get("page-per-vq", "off") == "on",
     )
-    for one in expected:
+    for one in expected.bytes:
         config[one.offset] = one.value
     if size > CONFIG_SIZE:  # a Port's device: its two capabilities stand where no load compares them
         config[_POWER : _POWER + 2] = bytes((_CAP_POWER, _EXPRESS))

@@ -65,6 +65,15 @@ class Profile:
     assumed: tuple[str, ...] = ()
     command: bytes | None = None  #: the command line it was made of: it can be made again for another release
 
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """All that is assumed, in words: of the machine, of each device, of the release."""
+        words = [*self.assumed, *(() if self.host is None else self.host.assumed)]
+        words += [f"{device.idstr}: {word}" for device in self.devices for word in device.assumed]
+        if not self.qemu.watched:
+            words.append(f"QEMU {self.qemu} was not watched; taken to do as {self.qemu.taken_for}")
+        return tuple(dict.fromkeys(words))
+
     def device(self, idstr: str) -> DeviceProfile | None:
         """The virtio device called ``idstr``."""
         return next((device for device in self.devices if device.idstr == idstr), None)
