@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from vnetmig.analysis.finding import Finding
 from vnetmig.analysis.matrix.cell import OUTCOMES, Cell, Found, Outcome
 from vnetmig.analysis.matrix.matrix import Matrix
 from vnetmig.analysis.matrix.place import Place
 from vnetmig.report.blocks import Block, Column, Facts, Note, Table, listed
+from vnetmig.report.check import finding_json
 from vnetmig.report.escape import safe
 from vnetmig.report.json import Json
 
@@ -219,19 +219,8 @@ def _cell_json(cell: Cell) -> Json:
 
 
 def found_json(found: Found) -> dict[str, Json]:
-    """A finding, with which guests meet it (null: every one)."""
-    finding: Finding = found.finding
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity.name.lower(),
-        "outcome": found.outcome.name.lower(),
-        "message": finding.message,
-        "guests": found.guests,
-        "device": finding.device,
-        "field": finding.field,
-        "chain": list(finding.chain),
-        "hint": finding.hint,
-    }
+    """A finding, what it comes to, and which guests meet it (null: every one)."""
+    return {**finding_json(found.finding), "outcome": found.outcome.name.lower(), "guests": found.guests}
 
 
 def matrix_csv(found: Matrix) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -148,8 +149,12 @@ def test_headings_stay_when_it_is_scrolled(show: Open) -> None:
     page = show(of_two())
     page.set_viewport_size({"width": 700, "height": 900})
     page.locator("#table").evaluate("found => { found.scrollLeft = 10000; }")
-    box = page.locator("#table tbody th").first.bounding_box()
-    assert box is not None and box["x"] >= 0
+    boxes = [one.bounding_box() for one in page.locator("#table tbody tr").first.locator("th").all()]
+    edges = [(box["x"], box["x"] + box["width"]) for box in boxes if box is not None]
+    host = page.locator("#table").bounding_box()
+    assert host is not None and len(edges) == 3 and abs(edges[0][0] - host["x"]) < 1
+    for (_, end), (begin, _) in pairwise(edges):
+        assert abs(end - begin) < 1, "nothing shows between them"
     assert page.locator("#table").evaluate("found => found.scrollLeft") > 0
 
 

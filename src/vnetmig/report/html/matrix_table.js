@@ -44,14 +44,11 @@ function makeTable(data, host, onSelect) {
   const above = named ? [names, releases] : [releases];
   host.append(element("table", {}, element("thead", {}, ...above), body));
 
-  // The headings of a row stay when a wide table is scrolled: where, follows from how wide the texts are.
-  const places = front.map((_, at) => `${rows[0].cells[at].offsetLeft}px`);
-  for (const made of [releases, ...rows]) {
-    places.forEach((left, at) => {
-      made.cells[at].style.left = left;
-      made.cells[at].classList.add("stays");
-    });
-  }
+  // The headings of a row stay when a wide table is scrolled: where, follows from how wide they have become.
+  const staying = [releases, ...rows].map((made) => [...made.cells].slice(0, front.length));
+  for (const head of staying.flat()) head.classList.add("stays");
+  const places = staying[0].map((head) => `${head.offsetLeft - staying[0][0].offsetLeft}px`);
+  for (const heads of staying) heads.forEach((head, at) => { head.style.left = places[at]; });
 
   let chosen = 0;
   function select(index, focus = true) {
