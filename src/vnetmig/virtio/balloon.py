@@ -5,15 +5,14 @@ Source: qemu: hw/virtio/virtio-balloon.c:vmstate_virtio_balloon_device.
 
 from __future__ import annotations
 
-from vnetmig.virtio.core import device_section
+from vnetmig.virtio.core import device_section, subsection
 from vnetmig.vmstate import UINT32, Field, Struct, Vmsd
 
-_FREE_PAGE_HINT = Vmsd(
+_FREE_PAGE_HINT = subsection(
     "virtio-balloon-device/free-page-report",
-    1,
     (Field("free_page_hint_cmd_id", UINT32), Field("free_page_hint_status", UINT32)),
 )
-_PAGE_POISON = Vmsd("virtio-balloon-device/page-poison", 1, (Field("poison_val", UINT32),))
+_PAGE_POISON = subsection("virtio-balloon-device/page-poison", (Field("poison_val", UINT32),))
 
 DEVICE = Vmsd(
     "virtio-balloon-device",

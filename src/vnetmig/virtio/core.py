@@ -37,6 +37,12 @@ IS_MMIO: Expr = Param("mmio")
 _VECTORS: Expr = Param("vectors")
 HAS_MSIX: Expr = _VECTORS != 0
 
+
+def subsection(name: str, fields: tuple[Item, ...], subsections: tuple[Vmsd, ...] = ()) -> Vmsd:
+    """A subsection of version 1, which is also the oldest that is read."""
+    return Vmsd(name, 1, fields, subsections, minimum_version=1)
+
+
 PCI_DEVICE = Vmsd(
     "PCIDevice",
     2,
@@ -100,22 +106,20 @@ def _core(device: str) -> tuple[Item, ...]:
 
 # virtio subsections, in declared order (qemu: hw/virtio/virtio.c:vmstate_virtio)
 
-_DEVICE_ENDIAN = Vmsd("virtio/device_endian", 1, (Field("device_endian", UINT8),))
-_FEATURES_128 = Vmsd("virtio/128bit_features", 1, (Field("guest_features_high", UINT64),))
-_FEATURES_64 = Vmsd("virtio/64bit_features", 1, (Field("guest_features", UINT64),))
-_VIRTQUEUES = Vmsd(
+_DEVICE_ENDIAN = subsection("virtio/device_endian", (Field("device_endian", UINT8),))
+_FEATURES_128 = subsection("virtio/128bit_features", (Field("guest_features_high", UINT64),))
+_FEATURES_64 = subsection("virtio/64bit_features", (Field("guest_features", UINT64),))
+_VIRTQUEUES = subsection(
     "virtio/virtqueues",
-    1,
     (Struct("vq", Vmsd("virtqueue_state", 1, (Field("avail", UINT64), Field("used", UINT64))), QUEUE_MAX),),
 )
-_RINGSIZE = Vmsd(
-    "virtio/ringsize", 1, (Struct("vq", Vmsd("ringsize_state", 1, (Field("num_default", UINT32),)), QUEUE_MAX),)
+_RINGSIZE = subsection(
+    "virtio/ringsize", (Struct("vq", Vmsd("ringsize_state", 1, (Field("num_default", UINT32),)), QUEUE_MAX),)
 )
-_BROKEN = Vmsd("virtio/broken", 1, (Field("broken", UINT8),))
-_STARTED = Vmsd("virtio/started", 1, (Field("started", UINT8),))
-_PACKED = Vmsd(
+_BROKEN = subsection("virtio/broken", (Field("broken", UINT8),))
+_STARTED = subsection("virtio/started", (Field("started", UINT8),))
+_PACKED = subsection(
     "virtio/packed_virtqueues",
-    1,
     (
         Struct(
             "vq",
@@ -134,7 +138,7 @@ _PACKED = Vmsd(
         ),
     ),
 )
-_DISABLED = Vmsd("virtio/disabled", 1, (Field("disabled", UINT8),))
+_DISABLED = subsection("virtio/disabled", (Field("disabled", UINT8),))
 
 _MODERN_QUEUE = Vmsd(
     "virtio_pci/modern_queue_state",
@@ -148,12 +152,11 @@ _MODERN_QUEUE = Vmsd(
         Field("used", UINT32, 2),
     ),
 )
-_MODERN_FEATURES_128 = Vmsd(
-    "virtio_pci/modern_state/features128", 1, (Field("guest_features_2", UINT32), Field("guest_features_3", UINT32))
+_MODERN_FEATURES_128 = subsection(
+    "virtio_pci/modern_state/features128", (Field("guest_features_2", UINT32), Field("guest_features_3", UINT32))
 )
-_MODERN = Vmsd(
+_MODERN = subsection(
     "virtio_pci/modern_state",
-    1,
     (
         Field("dfselect", UINT32),
         Field("gfselect", UINT32),
@@ -175,12 +178,13 @@ _MMIO_QUEUE = Vmsd(
         Field("used", UINT32, 2),
     ),
 )
-_MMIO_STATE = Vmsd("virtio_mmio/state", 1, (Field("guest_features", UINT32, 2), Struct("vqs", _MMIO_QUEUE, QUEUE_MAX)))
+_MMIO_STATE = subsection(
+    "virtio_mmio/state", (Field("guest_features", UINT32, 2), Struct("vqs", _MMIO_QUEUE, QUEUE_MAX))
+)
 _VIRTIO_MMIO = Vmsd("virtio_mmio", 1, (), (_MMIO_STATE,))
 
-_EXTRA_STATE = Vmsd(
+_EXTRA_STATE = subsection(
     "virtio/extra_state",
-    1,
     (Struct("pci", _VIRTIO_PCI, when=~IS_MMIO), Struct("mmio", _VIRTIO_MMIO, when=IS_MMIO)),
 )
 

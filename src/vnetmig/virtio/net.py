@@ -32,8 +32,8 @@ MAC_TABLE_ENTRIES = 64
 MAC_TABLE_LIMIT = 1 << 20
 """Entries a stream may carry at all."""
 
-RSS_TABLE_LIMIT = 1 << 15
-"""Indirection table entries; QEMU's own limit is 128."""
+RSS_TABLE_LIMIT = 0xFFFF
+"""Indirection table entries; QEMU's own limit is 128, which not every release checks."""
 
 QUEUE_PAIRS_MAX = 511
 """Pairs that fit VIRTIO_QUEUE_MAX with the control queue."""
@@ -52,7 +52,7 @@ _MAC_TABLE = Vmsd(
     ),
 )
 
-_RSS = Vmsd(
+RSS = Vmsd(
     "virtio-net-device/rss",
     2,
     (
@@ -109,7 +109,7 @@ DEVICE = Vmsd(
         ),
         Field("curr_guest_offloads", UINT64, when=(Ref("guest_features_low") & CTRL_GUEST_OFFLOADS) != 0),
     ),
-    (_RSS, _BACKEND),
+    (RSS, _BACKEND),
 )
 
 SECTION = device_section("virtio-net", VM_VERSION, (Struct("", DEVICE),))

@@ -40,6 +40,14 @@ _MSIX_TABLE = (0x00000001).to_bytes(4, "little")  # offset 0 in BAR 1
 _MSIX_PENDING = (0x00000801).to_bytes(4, "little")  # offset 0x800 in BAR 1
 _MSIX_CONTROL_WRITABLE = 0xC0  # enable, mask all
 
+_PORTS, _MEMORY, _MEMORY_64 = 0x1, 0x0, 0xC
+"""Low bits of a BAR: I/O; 32 bits of memory; 64 bits of memory that may be prefetched (PCI 3.0, 6.2.5.1)."""
+
+_LEGACY_REGISTERS = 20  #: bytes in BAR 0 in front of the device's config (virtio 1.3, 4.1.4.10)
+_LEGACY_VECTORS = 4  #: and the two vectors behind them, with MSI-X
+_MSIX_BAR = 0x1000
+_MSIX_HALF = 0x800  #: where the pending bits are, unless the table takes more
+
 _FIRST_CAPABILITY = 0x40
 _PM_CAPABILITY = 0x7C
 _EXPRESS_FIRST_VIRTIO = 0x84
@@ -79,12 +87,14 @@ def checked_bytes(
     ids: tuple[int, int, int] | None = None,
     multifunction: bool = False,
     queue_pages: bool = False,
+    config_len: int | None = None,
 ) -> Expected:
     """The bytes of a ``kind`` device's configuration that must be as they are, lowest offset first.
 
     ``modern``, ``legacy``: the interfaces that it offers; ``express``: PCI Express, whose own capability is not in
     here; ``vectors``: MSI-X table entries, 0 without. ``ids``: (device id, revision, subsystem id) when they are not
     QEMU's own for that kind. ``queue_pages``: notifications of each queue in a page of its own (page-per-vq).
+    ``config_len``: bytes of device config, which decide how large the I/O BAR is; None leaves that BAR out.
 
     >>> found = checked_bytes("virtio-net", modern=False, legacy=True, express=False, vectors=0)
     >>> [hex(one.offset) for one in found.bytes][:4]
@@ -127,9 +137,29 @@ def checked_bytes(
         Checked(0x0E, 0x80 if multifunction else 0),
         Checked(0x34, link),
     ]
-    found = tuple(sorted(header + capabilities, key=lambda one: one.offset))
+    bars: list[Checked] = []
+    if legacy and config_len is not None:
+        bars += _bar(0, _PORTS, _LEGACY_REGISTERS + (_LEGACY_VECTORS if vectors else 0) + config_len)
+    if vectors:
+        pending = max(_MSIX_HALF, 16 * vectors)
+        bars += _bar(1, _MEMORY, max(_MSIX_BAR, pending + (vectors + 63) // 64 * 8))
+    if modern:
+        bars += _bar(4, _MEMORY_64, 0x3000 + (0x1000 * QUEUE_MAX if queue_pages else 0x1000))
+    found = tuple(sorted(header + bars + capabilities, key=lambda one: one.offset))
     mask = sum(one.mask << 8 * one.offset for one in found)
     return Expected(found, mask, sum((one.value & one.mask) << 8 * one.offset for one in found))
+
+
+def _bar(index: int, kind: int, room: int) -> Iterator[Checked]:
+    """A BAR that ``room`` bytes lie behind: its kind is fixed, and the address bits below its size are zero."""
+    size = 1 << (room - 1).bit_length()
+    width = 8 if kind == _MEMORY_64 else 4
+    mask = (-size) % (1 << 8 * width)
+    values, writable = kind.to_bytes(width, "little"), mask.to_bytes(width, "little")
+    return (
+        Checked(0x10 + 4 * index + at, value, wmask=mask)
+        for at, (value, mask) in enumerate(zip(values, writable, strict=True))
+    )
 
 
 def first_wrong(expected: Expected, content: bytes) -> Checked | None:

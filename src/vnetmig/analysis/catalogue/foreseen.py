@@ -59,14 +59,6 @@ MESSAGES: tuple[Message, ...] = (
         remedies=("save the VM again", "look at the source's log for why it stopped"),
     ),
     Message(
-        id="pci-version",
-        source="hw/pci/pci.c:vmstate_pci_device",
-        wordings=(),
-        means="The version in front of the PCI configuration is none that a PCIDevice has (0 to 2).",
-        causes=("the stream is damaged, or the loader was out of step before it got here",),
-        remedies=("compare the section with one of the same device (`vnetmig diff`)",),
-    ),
-    Message(
         id="machine-type-unsupported",
         source="system/vl.c:select_machine",
         wordings=(

@@ -42,9 +42,18 @@ MESSAGES = (
         ("Set vectors= at the destination to the source's number (2 * queue pairs + 2).",),
     ),
     Message(
+        "pci-version",
+        "migration/vmstate-types.c:get_int32_le",
+        (Wording("Invalid value {value:d} expecting positive value <= {most:d}"),),
+        "A number in the stream is larger than the destination has: of a PCI device, the version in front of its "
+        "configuration (0 to 2).",
+        ("The stream is damaged, or the loader was out of step before it got here.",),
+        ("Compare the section with one of the same device (`vnetmig diff`).",),
+    ),
+    Message(
         "irq-state",
         "hw/pci/pci.c:get_pci_irq_state",
-        (Wording("irq state {index:d}: must be 0 or 1."),),
+        (Wording("irq state {value:d}: must be 0 or 1."),),
         "The saved level of an INTx pin is neither 0 nor 1: the bytes are out of step.",
         ("One side has PCI Express config space (4096 bytes), the other not (256 bytes).",),
         ("Put the device on the same kind of bus on both sides.",),

@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
+from vnetmig.analysis.check import net_rules
 from vnetmig.analysis.check.arriving import Arriving
 from vnetmig.analysis.check.pci_rules import NO_VECTOR
 from vnetmig.analysis.check.trouble import Frame, Trouble
+from vnetmig.analysis.check.wire_names import frames_of
 from vnetmig.analysis.finding import Severity
 from vnetmig.virtio import features
 from vnetmig.virtio.core import QUEUE_MAX
@@ -39,8 +41,7 @@ def queues(state: Arriving) -> Iterator[Trouble]:
     columns = state.queues
     vectors = state.record.program.params.get("vectors", 0)
     came = len(columns.get("num", ()))
-    # virtio-net makes its queues anew for as many as come: pairs, and the control queue behind them.
-    made = (came - 1) // 2 * 2 + 1 if state.kind == "virtio-net" else came
+    made = net_rules.made_for(came) if state.kind == "virtio-net" else came
     has_limit = state.release.since(SIZE_CHECKED)
     for index, (num, desc, last) in enumerate(
         zip(columns.get("num", ()), columns.get("desc", ()), columns.get("last_avail_idx", ()), strict=True)
@@ -137,7 +138,7 @@ def newer_subsections(state: Arriving) -> Iterator[Trouble]:
     if state.release.since("10.2"):
         return
     if "extra_state" in state.parts and f"{_FEATURES_128}.#version" in state.record:
-        frames = (Frame("virtio/extra_state", "extra_state", "virtqueue_extra_state"),)
+        frames = frames_of("extra_state.pci", state.release)
         yield _unknown("virtio_pci/modern_state/features128", "virtio_pci/modern_state", _FEATURES_128, frames)
     version = state.record.get("rss.#version") if "rss" in state.parts else None
     if isinstance(version, int) and version >= 2:

@@ -24,6 +24,9 @@ from vnetmig.vmstate import Record
 CONFIG_LENGTH = 60
 """Config bytes of any virtio device, where nothing says how many this one has."""
 
+COMPARED_FIRST = frozenset({"pci-config", "max-queue-pairs"})
+"""What is compared before anybody asks whether the stream ended in it: zeros are, then."""
+
 Rule = Callable[[Arriving], Iterator[Trouble]]
 
 #   in load order, by where the values of each stand on the wire
@@ -34,7 +37,7 @@ WHILE_READING: tuple[Rule, ...] = (
     pci_rules.config_vector,
     core_rules.queue_sel,
     core_rules.config_length,
-    net_rules.no_queues,
+    net_rules.queues_made,
     core_rules.queues,
     core_rules.newer_subsections,
 )
@@ -95,7 +98,7 @@ def device_troubles(
         {} if found is None else found.claimed,
     )
     yield from _in_order(state, found, kind)
-    if found is not None and found.fault is None:
+    if found is not None and found.fault is None and found.afterwards is None:
         data = rest()
         missing = stream_rules.footer(
             data[found.end : found.end + 5], section.idstr, section.section_id, base + found.end
@@ -124,11 +127,12 @@ def _in_order(state: Arriving, found: Replay | None, kind: str) -> Iterator[Trou
     is_net = kind == "virtio-net"
     refused = False
     fault_at = None if found is None or found.fault is None else state.base + found.fault_at
+    fault_in = None if found is None or found.fault is None else found.fault.field
     rules = (*WHILE_READING, *(NET_WHILE_READING if is_net else ()))
     placed = [_placed(trouble, state) for rule in rules for trouble in rule(state)]
     for trouble in sorted(placed, key=lambda one: one.offset or 0):
-        # Configuration bytes that did not come any more are compared too.
-        if fault_at is None or trouble.offset is None or trouble.offset < fault_at or trouble.rule == "pci-config":
+        is_compared = trouble.rule in COMPARED_FIRST and trouble.field == fault_in
+        if fault_at is None or trouble.offset is None or trouble.offset < fault_at or is_compared:
             refused = refused or trouble.severity >= Severity.REFUSED
             yield trouble
     if found is not None and found.fault is not None:
@@ -138,7 +142,10 @@ def _in_order(state: Arriving, found: Replay | None, kind: str) -> Iterator[Trou
     later = (*WHEN_READ, *(NET_WHEN_READ if is_net else ()), *AT_THE_END, *(NET_AFTERWARDS if is_net else ()))
     for rule in later:
         for trouble in rule(state):
+            refused = refused or trouble.severity >= Severity.REFUSED
             yield _placed(trouble, state)
+    if found is not None and found.afterwards is not None and not refused:
+        yield _wrapped(found.afterwards, state)
 
 
 def _placed(trouble: Trouble, state: Arriving) -> Trouble:

@@ -10,20 +10,26 @@ import errno
 from collections.abc import Iterator
 
 from vnetmig.analysis.check.arriving import Arriving
-from vnetmig.analysis.check.trouble import Trouble
+from vnetmig.analysis.check.subsections import local_version
+from vnetmig.analysis.check.trouble import ERROR_IN_DETAIL, Frame, Trouble
 from vnetmig.analysis.check.wire_names import frames_of
 from vnetmig.analysis.finding import Severity
 from vnetmig.virtio import features
-from vnetmig.virtio.net import MAC_TABLE_ENTRIES
+from vnetmig.virtio.core import QUEUE_MAX
+from vnetmig.virtio.net import MAC_TABLE_ENTRIES, RSS
 
 VLANS_KEPT = "8.0"
 """Since then the VLAN table that came is kept; before, setting the features cleared it."""
 
-QUEUES_MADE_FOR = "7.2"
-"""Since then the loader first makes as many queues as come (qemu: virtio_net_pre_load_queues)."""
+QUEUES_MADE_FOR = (("7.2", "8.0"), ("10.0.3", None))
+"""From the first to before the second the loader first makes as many queues as come (qemu:
+virtio_net_pre_load_queues); no queue at all is one too few for that."""
 
-NO_QUEUES_CRASH = (("7.2", "8.0"), ("10.0.3", None))
-"""From the first to before the second, no queue at all is one too few for that."""
+PAIRS_OVERRUN = ("10.0.3", "10.2")
+"""From the first to before the second that ends badly as soon as one pair more comes than the backend has."""
+
+FAR_OVERRUN = 0x100
+"""Queues of which so many lie behind the end of the array that it is past the heap's (0x40 are not yet, 0x1ff are)."""
 
 _FIRST_QUEUES = 3  #: of a device whose driver has not asked for more: a pair and control
 
@@ -32,8 +38,8 @@ _CTRL_VLAN = features.bits_of("virtio-net", ["VIRTIO_NET_F_CTRL_VLAN"])
 _ANNOUNCE = features.bits_of("virtio-net", ["VIRTIO_NET_F_GUEST_ANNOUNCE"])
 _DRIVER_OK = 4
 
-RSS_TABLE_CHECKED = ("10.0.3", "10.2")
-"""From the first to before the second the indirection table's length must be a power of two."""
+RSS_TABLE_CHECKED = "10.0.3"
+"""Since then the indirection table's length must be a power of two."""
 RSS_TABLE_MAX = 128
 
 
@@ -81,40 +87,60 @@ def queue_pairs(state: Arriving) -> Iterator[Trouble]:
 
 def rss_table(state: Arriving) -> Iterator[Trouble]:
     length = state.number("indirections_len", "rss")
-    begin, end = RSS_TABLE_CHECKED
-    if length is None or not state.release.since(begin) or state.release.since(end):
+    if length is None or not state.release.since(RSS_TABLE_CHECKED):
         return
     if length > RSS_TABLE_MAX or length & (length - 1) or not length:
+        version = local_version(RSS, state.release)
+        values = {"vmsd": RSS.name, "version": version, "minimum": RSS.minimum_version, "code": -errno.EINVAL}
+        hook = ("post-load-hook", values)
+        is_told = state.there.queue_pairs != 1  # seen with real ones: of a device with one pair not a word
         yield Trouble(
             "rss-table",
             {"length": length},
-            "rss.indirections_len",
-            frames=frames_of("rss.indirections_len", state.release),
+            "rss.indirections_table",  # behind everything, when all has been read
+            frames=(Frame(RSS.name, "", ""),) if state.release.since(ERROR_IN_DETAIL) else (),
+            says=None if is_told else hook,
+            more=(hook,) if is_told else (),
         )
 
 
-def no_queues(state: Arriving) -> Iterator[Trouble]:
-    """A device that is made anew for no queue at all: its control queue is looked for in front of the first."""
-    release = state.release
-    dies = any(release.since(begin) and not (end and release.since(end)) for begin, end in NO_QUEUES_CRASH)
-    if state.kind == "virtio-net" and dies and state.number("num_queues") == 0:
-        yield Trouble(
-            "queue-count",
-            {},
-            "num_queues",
-            severity=Severity.CRASH,
-            words="QEMU makes the device's queues anew for the 0 that the stream names, and dies of it",
-        )
+def queues_made(state: Arriving) -> Iterator[Trouble]:
+    """A device that is made anew for the number of queues that comes, before anything of them is read."""
+    count = state.claimed.get("num_queues", state.number("num_queues"))
+    if state.kind != "virtio-net" or count is None or count > QUEUE_MAX or not _makes_queues(state):
+        return
+    words = None
+    if not count:
+        words = "QEMU makes the device's queues anew for the 0 that the stream names, and dies of it"
+    elif count == QUEUE_MAX and not _is_within(state, PAIRS_OVERRUN):
+        words = f"QEMU makes {count} queues and one for control, which are more than there may be, and aborts"
+    elif count >= FAR_OVERRUN and _is_within(state, PAIRS_OVERRUN):
+        words = f"{count} queues come: QEMU writes far behind the end of its array of queue pairs, and dies of it"
+    if words is not None:
+        # One that is refused at its first queue is gone before that shows.
+        path = "vq[1].num" if _is_within(state, PAIRS_OVERRUN) and count else "num_queues"
+        yield Trouble("queue-count", {}, path, severity=Severity.CRASH, words=words)
+
+
+def _makes_queues(state: Arriving) -> bool:
+    return any(_is_within(state, span) for span in QUEUES_MADE_FOR)
+
+
+def _is_within(state: Arriving, span: tuple[str, str | None]) -> bool:
+    begin, end = span
+    return state.release.since(begin) and not (end and state.release.since(end))
+
+
+def made_for(came: int) -> int:
+    """Queues that the loader makes for as many as come: pairs, and one for control."""
+    return 2 * (came // 2 if came > _FIRST_QUEUES else max(came - 1, 0) // 2) + 1
 
 
 def _counted(state: Arriving) -> int:
     """Queues up to the first of size 0, as setting the features counts them (qemu: virtio_get_num_queues)."""
     sizes = state.queues.get("num", ())
     came = len(sizes)
-    made = _FIRST_QUEUES
-    if state.release.since(QUEUES_MADE_FOR):
-        pairs = came // 2 if came > _FIRST_QUEUES else max(came - 1, 0) // 2
-        made = 2 * pairs + 1
+    made = made_for(came) if _makes_queues(state) else 2 * (state.there.queue_pairs or 1) + 1
     counted = max(came, made)
     return next((index for index in range(counted) if index < came and not sizes[index]), counted)
 
@@ -148,13 +174,13 @@ def queues_beyond(state: Arriving) -> Iterator[Trouble]:
     """More queues than the backend has pairs for: the loader makes them all, in an array that has no room."""
     pairs = state.there.queue_pairs
     came = len(state.queues.get("num", ()))
-    if pairs is None or not state.release.since(QUEUES_MADE_FOR) or came <= 2 * pairs + 1:
+    if pairs is None or not _makes_queues(state) or came <= 2 * pairs + 1:
         return
     yield Trouble(
         "queue-count",
         {},
         "num_queues",
-        severity=Severity.CRASH,
+        severity=Severity.CRASH if _is_within(state, PAIRS_OVERRUN) else Severity.BROKEN,
         words=f"{came} queues come, the backend has {pairs} queue pairs: QEMU writes behind the end of its array",
         hint=f"start the destination with at least {came // 2} queue pairs (-netdev ...,queues={came // 2})",
     )

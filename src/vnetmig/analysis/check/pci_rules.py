@@ -44,6 +44,7 @@ def config(state: Arriving) -> Iterator[Trouble]:
         ids=there.pci_ids,
         multifunction=there.properties.get("multifunction", "off") == "on",
         queue_pages=layout == "on",
+        config_len=there.config_len,
     )
     wrong = first_wrong(expected, content)
     if wrong is not None:  # one byte off is one device too many: the others would say the same
@@ -64,7 +65,7 @@ def irq_state(state: Arriving) -> Iterator[Trouble]:
         if level not in (0, 1):
             path = f"pci.irq_state[{index}]"
             yield Trouble(
-                "irq-state", {"index": _signed(int(level))}, path, frames=_inside("irq_state", "pci irq state")
+                "irq-state", {"value": _signed(int(level))}, path, frames=_inside("irq_state", "pci irq state")
             )
             return
 

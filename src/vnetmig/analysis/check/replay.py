@@ -10,23 +10,28 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vnetmig.analysis.check.core_rules import LENGTH_CHECKED
+from vnetmig.analysis.check.subsections import Fault, SubsectionReader, parents, without_subsections
+from vnetmig.analysis.check.subsections import ended as stream_ended
 from vnetmig.analysis.check.trouble import ERROR_IN_DETAIL, Frame, Level, Trouble
 from vnetmig.analysis.check.wire_names import frames_of
 from vnetmig.analysis.release import Release
 from vnetmig.errors import StreamError
 from vnetmig.virtio.core import CONFIG_MAX
-from vnetmig.virtio.section import program
+from vnetmig.virtio.net import MAC_TABLE_ENTRIES
+from vnetmig.virtio.section import SECTIONS, program
 from vnetmig.vmstate import Program, Record
 from vnetmig.vmstate.program import Loaded
 
 COUNT_UNSIGNED = "10.2"
 """Since then the number of MAC addresses that are dropped is unsigned; before, a negative one drops none."""
 
-_ANY = Release.parse("7.2")
+_DROPPED_MACS = Frame("virtio-net-device", "unused", "unused_buffer")
+"""More MAC addresses than a device keeps are read into nothing."""
 
-SUBSECTION = 0x05  #: how a subsection begins (qemu: QEMU_VM_SUBSECTION)
+_ANY = Release.parse("7.2")
 
 _PADDING = bytes(1 << 17)
 _MORE = 1 << 23  #: bytes behind the payload that a reader out of step may get at
@@ -41,6 +46,7 @@ class Replay:
     fault: Trouble | None
     fault_at: int  #: payload-relative; beyond the end when there is none
     claimed: Mapping[str, int]  #: counts that were put right, by path: as they came
+    afterwards: Trouble | None = None  #: a fault that is noticed when the whole device has been loaded
 
 
 def replay(
@@ -48,29 +54,48 @@ def replay(
 ) -> Replay:
     """Read ``data``, the payload and all that follows it, as a destination whose device has ``params``, and
     ``length`` bytes of virtio config."""
-    code = program(kind, version, tuple(sorted(params.items())))
     data = data[:_MORE]
-    source, loaded, ended, claimed = _load(code, data, release, engine)
+    body = _body(kind, version, tuple(sorted(params.items())))
+    source, loaded, ended, claimed = _load(body, data, release, engine)
     error = loaded.error
     record, size = loaded.record, loaded.size
     if error is not None and error.code == "limit":
         return Replay(record, size, _limit(error, kind, release), error.offset, claimed)
     if (size if error is None else max(size, error.offset)) > ended:
-        path, at, whole = _first_beyond(record, ended)
         config_at = _skips_beyond(record, claimed, length, ended) if release.since(LENGTH_CHECKED) else None
         if config_at is not None:
             fault = Trouble("config-len", {}, "config", code=errno.EPERM, stops=True)
             return Replay(record, size, fault, config_at, claimed)
+    if error is not None or size >= ended:
+        path, at, is_whole = _first_beyond(record, ended, size)
+        if path is None and error is not None and error.code == "truncated":
+            path, at = error.field, error.offset
         if path is not None:
-            frames = frames_of(path, release)[1 if whole else 0 :]
-            return Replay(record, size, _ended(kind, path, release, frames), at, claimed)
-    if error is not None and error.code == "truncated":
-        return Replay(record, size, _ended(kind, error.field, release), error.offset, claimed)
+            frames = frames_of(path, release)[1 if is_whole else 0 :]
+            macs = record.get("mac_table.in_use")
+            if path.startswith("mac_table.macs") and isinstance(macs, int) and macs > MAC_TABLE_ENTRIES:
+                frames = (_DROPPED_MACS,)
+            return Replay(record, size, stream_ended(path, release, frames), at, claimed)
     if error is not None:
         return Replay(record, size, _refused(error), error.offset, claimed)
-    if size >= ended or (source[size] == SUBSECTION and size + 2 + source[size + 1] > ended):
-        return Replay(record, size, _ended(kind, None, release), size, claimed)
-    return Replay(record, size, None, size + 1, claimed)
+    reader = SubsectionReader(source, size, ended, params, release)
+    refused: Fault | None = None
+    try:
+        for parent in parents(SECTIONS[kind][0]):
+            reader.read(parent)
+    except Fault as fault:
+        refused = fault
+    whole = program(kind, version, tuple(sorted(params.items())))
+    record = whole.load(source[:size] + bytes(reader.kept) + b"\0", engine=engine).record
+    if refused is not None:
+        return Replay(record, reader.at, refused.trouble, refused.at, claimed)
+    return Replay(record, reader.at, None, reader.at + 1, claimed, _outside(kind, release) if reader.over else None)
+
+
+@lru_cache(maxsize=64)
+def _body(kind: str, version: int, params: tuple[tuple[str, int], ...]) -> Program:
+    """What stands in front of all subsections."""
+    return Program(without_subsections(SECTIONS[kind][0]), dict(params), version)
 
 
 def _load(
@@ -110,41 +135,31 @@ def _skips_beyond(record: Record, claimed: Mapping[str, int], length: int, ended
     return None
 
 
-def _first_beyond(record: Record, ended: int) -> tuple[str | None, int, bool]:
-    """The first field of a description that is not there to its end, and where it starts. True: it is there, and the
-    stream ends right behind it, where the loader looks for a subsection of the struct that it is in."""
+def _first_beyond(record: Record, ended: int, size: int) -> tuple[str | None, int, bool]:
+    """The first field of a description that is not there to its end, and where it starts; ``size``: of all fields.
+    True: it is there, and the stream ends right behind it, where the loader looks for subsections of its struct."""
     before: str | None = None
     at = 0
-    for spot in record.walk():
-        if spot.wire >= ended and before is not None and _is_checked(before):
-            if spot.wire > ended:
-                return before, at, False
-            if len(frames_of(before, _ANY)) > 1:
-                return before, at, True
-        if spot.wire >= ended and _is_checked(spot.path):
-            return spot.path, spot.wire, False
-        before, at = spot.path, spot.wire
-    return (before, at, False) if before is not None and _is_checked(before) else (None, at, False)
+    for path, wire in (*((spot.path, spot.wire) for spot in record.walk()), ("", size)):
+        around = frames_of(before, _ANY) if wire >= ended else ()
+        if before is not None and around and (wire > ended or len(around) > 1):
+            return before, at, wire == ended
+        if wire >= ended and _is_checked(path):
+            return path, wire, False
+        before, at = path, wire
+    return None, at, False
 
 
 def _is_checked(path: str) -> bool:
     """Is it read by a description, which asks whether the stream has ended, or by hand?"""
-    return bool(frames_of(path, _ANY)) or path.endswith("#version")
+    return bool(frames_of(path, _ANY))
 
 
-def _ended(kind: str, path: str | None, release: Release, frames: tuple[Frame, ...] | None = None) -> Trouble:
-    """The stream ends in ``path``; None: right behind the payload, where a subsection might have followed."""
-    outer = path is None
-    inside = frames_of(path, release) if frames is None else frames
-    return Trouble(
-        "stream-error",
-        {"vmsd": inside[0].vmsd if inside else kind, "code": -errno.EIO},
-        path,
-        code=errno.EIO,
-        frames=inside,
-        level=Level.SECTION if outer and release.since(ERROR_IN_DETAIL) else Level.DEVICE,
-        stops=True,
-    )
+def _outside(kind: str, release: Release) -> Trouble:
+    """The stream ended, and only the field around the whole device notices."""
+    values = {"vmsd": kind, "code": -errno.EIO}
+    level = Level.SECTION if release.since(ERROR_IN_DETAIL) else Level.DEVICE
+    return Trouble("stream-error", values, code=errno.EIO, level=level, stops=True)
 
 
 def _limit(error: StreamError, kind: str, release: Release) -> Trouble:
@@ -152,18 +167,10 @@ def _limit(error: StreamError, kind: str, release: Release) -> Trouble:
         return Trouble("num-queues", {"count": error.got}, "num_queues", code=errno.EPERM, stops=True)
     if error.field == "mac_table.macs":
         # more addresses than any stream has bytes for: they are dropped one by one until it ends
-        return _ended(kind, error.field, release, (Frame("virtio-net-device", "unused", "unused_buffer"),))
-    return _ended(kind, error.field, release)
+        return stream_ended(error.field, release, (_DROPPED_MACS,))
+    return _outside(kind, release)
 
 
 def _refused(error: StreamError) -> Trouble:
-    """A subsection that nobody knows, or in another version."""
-    parent = (error.field or "").rpartition(".")[0]
-    if error.code == "subsection":
-        parent = error.message.rpartition(" in '")[2].partition("'")[0]
-        values = {"subsection": error.got, "vmsd": parent}
-        return Trouble("subsection-unknown", values, error.field, code=errno.ENOENT, stops=True)
-    name = error.message.partition(":")[0]
-    rule = "vmstate-too-new" if " too new " in error.message else "vmstate-too-old"
-    values = {"vmsd": name, "version": error.got, "local": error.expected, "minimum": error.expected}
-    return Trouble(rule, values, error.field, inside=name.rpartition("/")[0], stops=True)
+    """A value that the device itself does not take."""
+    return Trouble("device-state", {}, error.field, code=errno.EINVAL, words=error.message, stops=True)

@@ -96,8 +96,9 @@ def _judged(ring: RingState, sizes: Mapping[int, int], state: Arriving) -> Itera
     avail, used = ring.avail_idx, ring.used_idx
     unmapped = _unmapped(queue, size, state) if size else None
     if unmapped is not None:
-        values = {"ring": unmapped, "name": _WORDS[unmapped][0], "why": _WORDS[unmapped][1], "device": _bus(state)}
-        yield Trouble("ring-map-failed", values, f"vq[{ring.index}].desc", severity=Severity.BROKEN)
+        name, why = _WORDS[unmapped]
+        mapped = {"ring": unmapped, "name": name, "why": why, "device": _bus(state)}
+        yield Trouble("ring-map-failed", mapped, f"vq[{ring.index}].desc", severity=Severity.BROKEN)
     if unmapped is not None or not size:
         avail = used = 0  # qemu: vring_avail_idx, vring_used_idx: without a mapping
     if queue.packed:
@@ -105,7 +106,13 @@ def _judged(ring: RingState, sizes: Mapping[int, int], state: Arriving) -> Itera
     printed = state.release.since(BROKEN_SINCE)
     if avail is not None and (avail - queue.last_avail_idx) % 0x10000 > size:
         delta = (avail - queue.last_avail_idx) % 0x10000
-        values = {"index": ring.index, "size": size, "guest": avail, "host": queue.last_avail_idx, "delta": delta}
+        values = {
+            "index": ring.index,
+            "size": size,
+            "guest": avail,
+            "host": queue.last_avail_idx,
+            "delta": delta,
+        }
         if printed:
             yield Trouble("queue-guest-index", values, path, severity=Severity.BROKEN)
             return

@@ -20,6 +20,10 @@ ERROR_IN_DETAIL = "10.2"
 """Since this release errors are handed up as one text and printed once, behind "load of migration failed"."""
 
 
+_STRUCTS = frozenset({"virtio_pci/modern_queue_state"})
+"""Descriptions that are called like subsections and are none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A field that was being loaded when an error passed through: its vmsd, its name there, its type's name."""
@@ -28,6 +32,11 @@ class Frame:
     field: str
     type: str = ""
     told: bool = False  #: since 10.2: its failing is printed as a line of its own
+
+    @property
+    def parent(self) -> str:
+        """The description whose subsection this one is, "" when it is none."""
+        return "" if self.vmsd in _STRUCTS else self.vmsd.rpartition("/")[0]
 
 
 class Level(Enum):
@@ -109,11 +118,24 @@ def _since_detail(
     failed += f": error while loading state for instance {instance:#x} of device {name}: "
     if trouble.level == Level.SECTION:
         return [*more, failed + (own or "")]
+    said = own
     if trouble.inside is not None:
-        said = {"subsection": trouble.values["vmsd"], "vmsd": trouble.inside, "reason": own}
-        own = _text(("subsection-failed", said), release)
-    elements = [f"Failed to load element of type {one.type} for {one.field}" for one in trouble.frames if one.told]
-    return [*([own] if own else []), *more, *elements, f"{failed}Failed to load element of type virtio for virtio"]
+        said = _wrapped(str(trouble.values["vmsd"]), trouble.inside, own, release)
+    lines: list[str] = []
+    if more:  # a hook's own words come first, and that it failed is what goes on
+        lines, said, more = [*([said] if said else []), *more[:-1]], more[-1], []
+    for frame in trouble.frames[:-1]:
+        if frame.told:
+            lines += [said] if said else []
+            said = f"Failed to load element of type {frame.type} for {frame.field}"
+        if frame.parent:
+            said = _wrapped(frame.vmsd, frame.parent, said, release)
+    lines += [said] if said else []
+    return [*lines, f"{failed}Failed to load element of type virtio for virtio"]
+
+
+def _wrapped(subsection: str, parent: str, reason: str | None, release: Release) -> str | None:
+    return _text(("subsection-failed", {"subsection": subsection, "vmsd": parent, "reason": reason}), release)
 
 
 def _text(said: Said, release: Release) -> str | None:

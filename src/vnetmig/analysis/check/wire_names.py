@@ -55,6 +55,8 @@ _INSIDE: dict[str, tuple[Frame, ...]] = {
 
 _BEFORE_RENAMED = {"max_queue_pairs": "max_queues", "curr_queue_pairs": "curr_queues"}
 
+_EXTRA_STATE = Frame("virtio/extra_state", "extra_state", "virtqueue_extra_state", told=True)
+
 #   ours, of a subsection's fields       frames, innermost first
 _SUBSECTIONS: dict[str, tuple[Frame, ...]] = {
     "device_endian.device_endian": (Frame("virtio/device_endian", "device_endian", "uint8"),),
@@ -91,7 +93,7 @@ _SUBSECTIONS: dict[str, tuple[Frame, ...]] = {
     **{
         f"extra_state.pci.modern_state.{name}": (
             Frame("virtio_pci/modern_state", name, "uint32"),
-            Frame("virtio/extra_state", "extra_state", "virtqueue_extra_state"),
+            _EXTRA_STATE,
         )
         for name in ("dfselect", "gfselect", "guest_features")
     },
@@ -99,7 +101,7 @@ _SUBSECTIONS: dict[str, tuple[Frame, ...]] = {
         f"extra_state.pci.modern_state.vqs.{name}": (
             Frame("virtio_pci/modern_queue_state", name, kind),
             Frame("virtio_pci/modern_state", "vqs", "struct"),
-            Frame("virtio/extra_state", "extra_state", "virtqueue_extra_state"),
+            _EXTRA_STATE,
         )
         for name, kind in (
             ("num", "uint16"),
@@ -149,4 +151,5 @@ def frames_of(path: str | None, release: Release) -> tuple[Frame, ...]:
         return _SUBSECTIONS[name]
     if name in _PCI:
         return (Frame("PCIDevice", *_PCI[name]),)
-    return ()
+    # A struct has the frames of its fields, but for their own.
+    return next((frames[1:] for field, frames in _SUBSECTIONS.items() if field.startswith(f"{name}.")), ())
