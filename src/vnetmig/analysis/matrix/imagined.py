@@ -128,6 +128,7 @@ def _pci_config(device: DeviceProfile, vectors: int) -> bytes:
         ids=device.pci_ids,
         multifunction=device.properties.get("multifunction", "off") == "on",
         queue_pages=device.properties.get("page-per-vq", "off") == "on",
+        config_len=device.config_len,
     )
     for one in expected.bytes:
         config[one.offset] = one.value
