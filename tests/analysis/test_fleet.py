@@ -66,8 +66,10 @@ def test_a_dask_cluster(files: list[Path], expected: list[tuple[object, ...]]) -
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        found = vnetmig.check_files(files, qemu=["7.2", "10.0.13"], executor=client.get_executor(), workers=2, batch=3)
-        assert [told(one) for one in found] == expected
+        made = vnetmig.check_files(files, qemu=["7.2", "10.0.13"], executor=client.get_executor(), workers=2, batch=3)
+        found = list(made)
+    assert [one.error for one in found] == [error for _, error, _ in expected]
+    assert [told(one) for one in found] == expected
 
 
 def test_paths_mean_what_they_mean_here(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,5 +209,7 @@ def test_memory_stays_flat(engine: str, tmp_path: Path) -> None:
     many = itertools.islice(itertools.cycle(paths), count)
     assert all(one.error is None for one in vnetmig.check_files(paths * 2, qemu="10.0.13", workers=1, engine=engine))
     before = resident()
-    assert sum(bool(one.results) for one in vnetmig.check_files(many, qemu="10.0.13", workers=1, engine=engine)) == count
+    assert (
+        sum(bool(one.results) for one in vnetmig.check_files(many, qemu="10.0.13", workers=1, engine=engine)) == count
+    )
     assert resident() - before < 4 << 20

@@ -79,6 +79,15 @@ class Window:
         return found - self._read if found >= 0 else -1
 
 
+def let_go(view: memoryview) -> None:
+    """Release ``view``, unless somebody looks at part of it still: profilers and debuggers keep frames, with all that is
+    in them, for longer than they run. The window can do without."""
+    try:
+        view.release()
+    except BufferError:
+        pass
+
+
 def _fixed(data: bytes | mmap) -> bool:
     with memoryview(data) as view:
         return view.readonly

@@ -117,7 +117,10 @@ class Program:
         if used > self._room:
             self._room = min(used, 1 << 20)
         if used != room:
-            del buffer[used:]
+            try:
+                del buffer[used:]
+            except BufferError:  # somebody keeps the engine's frame: a profiler, a debugger
+                buffer = buffer[:used]
         record = Record(self, buffer)
         if not result.code:
             return Loaded(record, result.position)
