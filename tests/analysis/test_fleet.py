@@ -1,4 +1,4 @@
-"""Many streams at once: whoever does the work, the results are the same, in order, and nothing is lost with a neighbour."""
+"""Many streams at once: whoever does the work, results are the same and in order, and none is lost with another."""
 
 from __future__ import annotations
 

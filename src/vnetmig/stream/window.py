@@ -7,6 +7,7 @@ is, not copied; views of it stay valid as long as anyone holds them.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from mmap import mmap
 
 from vnetmig.stream.cursor import Buffer
@@ -80,12 +81,10 @@ class Window:
 
 
 def let_go(view: memoryview) -> None:
-    """Release ``view``, unless somebody looks at part of it still: profilers and debuggers keep frames, with all that is
+    """Release ``view``, unless somebody looks at part of it still: profilers and debuggers keep frames, and all that is
     in them, for longer than they run. The window can do without."""
-    try:
+    with suppress(BufferError):
         view.release()
-    except BufferError:
-        pass
 
 
 def _fixed(data: bytes | mmap) -> bool:

@@ -43,7 +43,7 @@ def check(
     >>> import vnetmig
     >>> result = vnetmig.check(vnetmig.sample(), qemu="11.1")
     >>> result.verdict, result[0].message
-    ('refused', 'VQ 0 vring.num 1024 exceeds allocated max 256')
+    ('refused', 'VQ 0 vring.num 1024 exceeds allocated max 128')
     """
     document = stream if isinstance(stream, Stream) else load(stream, partial=True, engine=engine)
     release = Release.parse(qemu) if isinstance(qemu, str) else qemu
