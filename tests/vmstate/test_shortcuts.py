@@ -10,6 +10,7 @@ import pytest
 import vnetmig
 from vnetmig.errors import FieldError
 from vnetmig.vmstate import UINT8, UINT16, Const, Field, Program, Record, Ref, Struct, Vmsd, shortcuts
+from vnetmig.vmstate.table import below, parts
 
 STREAMS = Path(__file__).resolve().parent.parent / "streams"
 
@@ -68,3 +69,31 @@ def test_what_stands_behind_subsections_is_walked_to() -> None:
     inner = Vmsd("inner", 1, (BYTE,), (sub,))
     found = shortcuts.placed(Program(Vmsd("outer", 1, (BYTE, Struct("", inner), Field("b", UINT8)))).children)
     assert list(found) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "name", ["linux-multi-q72", "microvm-mmio-q72", "inflight-packed-q72", "linux-tap-4q-rss-q100"]
+)
+def test_where_fields_begin(name: str) -> None:
+    """As a walk has it; what is behind the first array is left to the walk."""
+    stream = vnetmig.load(lzma.decompress((STREAMS / name / "stream.bin.xz").read_bytes()))
+    for net in stream.nets():
+        record = net.record
+        wires: dict[str, int] = {}
+        for spot in record.walk():
+            wires.setdefault(spot.path.removesuffix("[0]"), spot.wire)
+        found = {path: begin for path in wires if (begin := record.begin_of(path)) is not None}
+        assert {"status", "num_queues", "vq"} <= found.keys()
+        assert found == {path: wires[path] for path in found}
+        assert record.begin_of("conf") is record.begin_of("mac") is record.begin_of("vq[0].num") is None
+
+
+def test_subsections_of_subsections() -> None:
+    stream = vnetmig.load(lzma.decompress((STREAMS / "linux-tap-4q-rss-q100" / "stream.bin.xz").read_bytes()))
+    record = stream.nets()[0].record
+    extra = parts(record)["extra_state"]
+    modern = below(extra)["modern_state"]
+    assert modern.value("gfselect") == record["extra_state.pci.modern_state.gfselect"]
+    assert below(modern) == {}
+    record.add("extra_state.pci.modern_state.features128", 1)
+    assert list(below(below(parts(record)["extra_state"])["modern_state"])) == ["features128"]
