@@ -76,6 +76,7 @@ class Program:
         self.sub_nodes = compiled.sub_nodes
         self._room = self.flat.record_bytes + 256
         self._placed: Mapping[str, Node] | None = None
+        self._leading: tuple[tuple[str, Node], ...] | None = None
         self._by_name: dict[int, Mapping[str, tuple[Node, ...]]] = {}
 
     @property
@@ -84,6 +85,13 @@ class Program:
         if self._placed is None:
             self._placed = shortcuts.placed(self.children)
         return self._placed
+
+    @property
+    def leading(self) -> tuple[tuple[str, Node], ...]:
+        """(path, node) of the leaves in front of everything else, in wire order, and of the first other node."""
+        if self._leading is None:
+            self._leading = shortcuts.leading(self.children)
+        return self._leading
 
     def by_name(self, nodes: list[Node]) -> Mapping[str, tuple[Node, ...]]:
         """Name -> nodes, of the ``nodes`` of one frame of this program."""
@@ -117,7 +125,10 @@ class Program:
         if used > self._room:
             self._room = min(used, 1 << 20)
         if used != room:
-            del buffer[used:]
+            try:
+                del buffer[used:]
+            except BufferError:  # somebody keeps the engine's frame: a profiler, a debugger
+                buffer = buffer[:used]
         record = Record(self, buffer)
         if not result.code:
             return Loaded(record, result.position)

@@ -113,6 +113,24 @@ class Record:
             return 6 + len(sub.vmsd.name.encode())
         return node.marker
 
+    def begin_of(self, path: str) -> int | None:
+        """Where the field or array ``path`` begins in the payload, if it stands near its start; None: a walk may find
+        it."""
+        wire = 0
+        for name, node in self.program.leading:
+            if node.when is not None and not self._exists(node, (0,)):
+                continue
+            kind = node.kind
+            is_leaf = kind is Kind.LEAF or kind is Kind.VLEAF
+            if name.startswith(path) or path.startswith(name):
+                if name != path or not (is_leaf or any(self._elements(Spot(node, node.rec, (0,), name, 0)))):
+                    return None
+                return wire
+            if is_leaf:
+                count = self._slot(node.rec)[1] if kind is Kind.VLEAF else node.count
+                wire += node.size * (1 if count is None else count)
+        return None
+
     def walk(self) -> Iterator[Spot]:
         """Every leaf node in wire order (arrays whole), and each list element and subsection in front of its own."""
         yield from self._walk(self.program.children, 0, (0,), "", 0)

@@ -35,6 +35,26 @@ def placed(nodes: Sequence[Node]) -> Mapping[str, Node]:
     return found
 
 
+def leading(nodes: Sequence[Node]) -> tuple[tuple[str, Node], ...]:
+    """(full path, node) of the leaves in front of everything else, in wire order, and of the first other node."""
+    found: list[tuple[str, Node]] = []
+    _lead(nodes, "", found)
+    return tuple(found)
+
+
+def _lead(nodes: Sequence[Node], prefix: str, found: list[tuple[str, Node]]) -> bool:
+    for node in nodes:
+        path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
+        if node.kind == Kind.STRUCT and node.when is None:
+            if not _lead(node.children, path, found):
+                return False
+            continue
+        found.append((path, node))
+        if node.kind not in (Kind.LEAF, Kind.VLEAF):
+            return False
+    return True
+
+
 def _collect(nodes: Sequence[Node], prefix: str, found: dict[str, Node], hiding: set[str]) -> bool:
     """``hiding``: paths that depend on values, and all below them. False: from here on anything may be hidden."""
     for node in nodes:

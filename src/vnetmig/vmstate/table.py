@@ -83,5 +83,23 @@ def parts(record: Record) -> dict[str, Part]:
     return found
 
 
+def below(part: Part) -> dict[str, Part]:
+    """Subsections in ``part``, and in its structs, by name."""
+    found: dict[str, Part] = {}
+    _below(part, part.nodes, found)
+    return found
+
+
+def _below(part: Part, nodes: list[Node], found: dict[str, Part]) -> None:
+    record, frames = part.record, part.frames
+    for node in nodes:
+        if node.kind == Kind.STRUCT and record._exists(node, frames):
+            _below(part, node.children, found)
+        elif node.kind == Kind.SUBSECTIONS and record._exists(node, frames):
+            for _, base, sub in record._elements(Spot(node, frames[-1] + node.rec, frames, "", 0)):
+                if sub is not None:
+                    found[sub.name] = Part(record, sub.children, (*frames, base))
+
+
 def _is_number(node: Node) -> bool:
     return node.kind == Kind.LEAF and node.count is None and node.type is not None and node.type.form == "uint"
