@@ -77,4 +77,28 @@ MESSAGES: tuple[Message, ...] = (
         causes=("the property came with a later release",),
         remedies=("leave the property out; `vnetmig explain NAME` says since when it is there",),
     ),
+    Message(
+        id="stream-empty",
+        source="migration/savevm.c:qemu_loadvm_state",
+        wordings=(),
+        means="There is not a single byte. QEMU does not take that for an error and goes on waiting.",
+        causes=("the file is empty: the save failed, or the disk was full",),
+        remedies=("save the VM again", "look at the source's log for why it wrote nothing"),
+    ),
+    Message(
+        id="memory-asked",
+        source="migration/savevm.c:configuration_pre_load",
+        wordings=(),
+        means="A length in the configuration section is so large that QEMU cannot get the memory for it, and aborts.",
+        causes=("the stream is damaged in its first bytes, or was made to do this",),
+        remedies=("compare the stream's first bytes with those of another of the same machine",),
+    ),
+    Message(
+        id="device-state",
+        source="hw/virtio/virtio.c:virtio_load",
+        wordings=(),
+        means="The device's own part holds a value that its loader does not take.",
+        causes=("the stream is damaged, or the loader was out of step before it got here",),
+        remedies=("compare the section with one of the same device (`vnetmig diff`)",),
+    ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from vnetmig.analysis.check import other_rules, stream_rules
+from vnetmig.analysis.check import opening_rules, other_rules, stream_rules
 from vnetmig.analysis.check.device_rules import device_troubles
 from vnetmig.analysis.check.guest_ram import guest_ram
 from vnetmig.analysis.check.trouble import Trouble, finding
@@ -71,8 +71,10 @@ def _checked(document: Stream, profile: Profile, source: Profile | None, engine:
 def _troubles(
     stream: Stream, profile: Profile, release: Release, source: Profile | None, engine: str | None
 ) -> Iterator[tuple[Trouble, Section | None]]:
-    for trouble in stream_rules.configuration(stream, profile):
+    for trouble in opening_rules.opening(stream, profile):
         yield trouble, None
+        if trouble.stops:
+            return
     described = _described(stream)
     capabilities = stream.capabilities if profile.capabilities is None else profile.capabilities
     for section in _to_look_at(stream, profile):

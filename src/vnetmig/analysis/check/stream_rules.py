@@ -1,7 +1,6 @@
-"""What a destination checks of a stream outside of its devices: header, configuration, sections, footers.
+"""What a destination checks of a stream outside of its devices: sections, footers, how it ends.
 
-Source: qemu: migration/savevm.c:qemu_loadvm_state, configuration_post_load, qemu_loadvm_section_start_full,
-check_section_footer.
+Source: qemu: migration/savevm.c:qemu_loadvm_state_main, qemu_loadvm_section_start_full, check_section_footer.
 """
 
 from __future__ import annotations
@@ -19,37 +18,10 @@ from vnetmig.errors import StreamError
 from vnetmig.virtio.section import SECTIONS, device_of
 from vnetmig.vmstate import Vmsd
 
-VALIDATED = ("x-ignore-shared", "mapped-ram")
-"""Capabilities that the configuration section carries, and whose state must be the same on both sides."""
-
 ITERATIVE = "virtio-iterative"
 """The capability of the RFC "virtio-net: initial iterative live migration support"."""
 
-_CONFIGURATION = "configuration, version_id: 1, minimum_version: 0"
-
 _PCI_PATH = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}(:[0-9a-f]{2}\.[0-7])+/[^/]+$")
-
-
-def configuration(stream: Stream, profile: Profile) -> Iterator[Trouble]:
-    found = stream.machine
-    if found is not None and profile.machine is not None and not profile.machine.startswith(found):
-        yield Trouble(
-            "machine-type",
-            {"stream": found, "local": profile.machine},
-            "configuration.machine_type",
-            hook=_CONFIGURATION,
-            level=Level.STREAM,
-            hint=f"start the destination with -machine {found}",
-        )
-    if profile.capabilities is not None and stream.configuration is not None:
-        for name in VALIDATED:
-            here, there = name in profile.capabilities, name in stream.capabilities
-            if here != there:
-                state = {True: "on", False: "off"}
-                values = {"capability": name, "stream": state[there], "local": state[here]}
-                yield Trouble(
-                    "capability-mismatch", values, "configuration.capabilities", level=Level.STREAM, hook=_CONFIGURATION
-                )
 
 
 def header(section: Section, profile: Profile, capabilities: Collection[str]) -> Iterator[Trouble]:
@@ -150,9 +122,6 @@ def description(error: StreamError, data: Buffer) -> Trouble:
 
 #   the reader's message                                          rule                 errno
 _READING = (
-    (r"Not a migration stream", "not-a-stream", errno.EINVAL),
-    (r"SaveVM v2", "version-obsolete", errno.ENOTSUP),
-    (r"Unsupported migration stream version", "version-unsupported", errno.ENOTSUP),
     (r"Unknown savevm section type (?P<type>\d+)", "unknown-section-type", errno.EINVAL),
     (r"Unknown savevm section (?P<id>\d+)$", "unknown-section-id", errno.EINVAL),
     (r"MIG_CMD (?P<command>0x[0-9a-f]+) unknown", "command-unknown", errno.EINVAL),
@@ -172,8 +141,6 @@ def reading(error: StreamError, data: Buffer) -> Trouble:
         match = re.match(pattern, error.message)
         if match:
             values: dict[str, object] = {name: int(text, 0) for name, text in match.groupdict().items()}
-            values.setdefault("magic", int.from_bytes(data[at : at + 4], "big"))
-            values.setdefault("version", int.from_bytes(data[at : at + 4], "big"))
             return Trouble(rule, values, offset=at, level=Level.STREAM, code=code, stops=True)
     if error.code == "truncated":
         last = error.stream.events[-1] if isinstance(error.stream, Stream) and error.stream.events else None

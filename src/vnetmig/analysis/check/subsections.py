@@ -19,7 +19,7 @@ from vnetmig.vmstate.description import List
 
 MARK = 0x05  #: how a subsection begins (qemu: QEMU_VM_SUBSECTION)
 _VERSION_BYTES = 4
-_VERSION_MASK = 0xFF  #: the loader keeps the version in a uint8_t
+VERSION_MASK = 0xFF  #: the loader keeps the version in a uint8_t
 
 #   subsection               version 2 since
 _SECOND = {
@@ -79,7 +79,7 @@ class SubsectionReader:
             unknown = Trouble("subsection-unknown", values, place, code=errno.ENOENT, frames=around, stops=True)
             raise Fault(unknown, begin)
         self.at += 2 + length
-        version = int.from_bytes(self._take(_VERSION_BYTES), "big") & _VERSION_MASK
+        version = int.from_bytes(self._take(_VERSION_BYTES), "big") & VERSION_MASK
         local = local_version(sub, self.release)
         if not sub.minimum_version <= version <= local:
             values = {"vmsd": name, "version": version, "local": local, "minimum": sub.minimum_version}

@@ -97,9 +97,9 @@ def _lines(trouble: Trouble, release: Release, idstr: str | None, instance: int)
         return _since_detail(trouble, release, own, more, f"'{idstr}'", instance)
     reports = [*([own] if own else []), *more]
     failed = f"load of migration failed: {os.strerror(trouble.code)}"
-    if trouble.level == Level.STREAM:
-        return [*reports, failed]
     chain = [f"Failed to load {frame.vmsd}:{frame.field}" for frame in trouble.frames]
+    if trouble.level == Level.STREAM:
+        return [*reports, *chain, failed]
     return [*reports, *chain, f"error while loading state for instance {instance:#x} of device '{idstr}'", failed]
 
 
@@ -111,7 +111,7 @@ def _since_detail(
         failed = f"load of migration failed: {os.strerror(trouble.code)}"
         detail = _text(trouble.detail, release) if trouble.detail else own
         if trouble.hook is not None:
-            detail = f"post load hook failed for: {trouble.hook}: {own}"
+            detail = f"post load hook failed for: {trouble.hook}: {detail}"
         printed = [*([own] if own and trouble.detail else []), *more]
         return [*printed, f"{failed}: {detail}" if detail else failed]
     failed = f"load of migration failed: {os.strerror(errno.EINVAL)}"
