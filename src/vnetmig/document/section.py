@@ -19,7 +19,7 @@ from vnetmig.stream import framing
 from vnetmig.stream.device_state import DeviceState
 from vnetmig.stream.events import SectionFooter, SectionPayload, SectionStart
 from vnetmig.stream.iterative import IterativeData
-from vnetmig.stream.payload import Payload, Raw
+from vnetmig.stream.payload import Payload, Raw, SectionHeader
 from vnetmig.stream.tentative import FLAG_BYTES, FULL_STATE, LENGTH_BYTES, Frame
 from vnetmig.stream.vmdescription import DeviceDescription
 from vnetmig.vmstate import Record
@@ -62,6 +62,10 @@ class Section:
     def type(self) -> str:
         """start, part, end or full."""
         return TYPE_NAMES[self._start.type]
+
+    @property
+    def header(self) -> SectionHeader:
+        return self._start.header
 
     @property
     def section_id(self) -> int:

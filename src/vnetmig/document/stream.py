@@ -26,12 +26,14 @@ from vnetmig.stream.container import Wrapper
 from vnetmig.stream.events import (
     Command,
     Configuration,
+    Eof,
     Event,
     FileHeader,
     PackageEnd,
     SectionFooter,
     SectionPayload,
     SectionStart,
+    Trailing,
     VmDescription,
 )
 from vnetmig.stream.guest_memory import GuestMemory
@@ -204,7 +206,12 @@ class Stream:
 
     @property
     def commands(self) -> list[Command]:
-        return [e for e in self.events if isinstance(e, Command)]
+        return [e for e in self._events if isinstance(e, Command)]  # never one of a row
+
+    @property
+    def ends(self) -> list[Eof | Trailing]:
+        """The end mark, and what stands behind it that is no part of a stream."""
+        return [e for e in self._events if isinstance(e, Eof | Trailing)]  # never one of a row
 
     @property
     def description(self) -> Description | None:

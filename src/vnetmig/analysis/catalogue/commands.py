@@ -61,13 +61,42 @@ MESSAGES = (
         (
             Wording("CMD_OPEN_RETURN_PATH called when RP already open"),
             Wording("CMD_OPEN_RETURN_PATH failed", until="10.2"),
-            Wording("CMD_PING ({value:#x}) received with no return path"),
             Wording("Unable to open return-path for postcopy", until="10.2"),
         ),
         "The source wants answers, and there is no way back to it on this connection.",
         ("The stream comes from a file or a one-way pipe (exec:) although return-path or postcopy is on.",),
         ("Use a socket, or switch return-path, postcopy-ram and switchover-ack off.",),
         side=EITHER,
+    ),
+    Message(
+        "ping",
+        _COMMAND,
+        (Wording("CMD_PING ({value:#x}) received with no return path"),),
+        "The source wants an answer and has not opened the way back for it.",
+        ("Bytes are missing from the stream, or it was put together by hand.",),
+        (_CAPABILITIES,),
+    ),
+    Message(
+        "resume",
+        "migration/savevm.c:loadvm_postcopy_handle_resume",
+        (
+            Wording("loadvm_postcopy_handle_resume: illegal resume received", until="11.0"),
+            Wording("warning: loadvm_postcopy_handle_resume: illegal resume received", since="11.0"),
+        ),
+        "The source resumes a postcopy that is not paused here. The load goes on.",
+        ("Bytes are missing from the stream, or it was put together by hand.",),
+        (_CAPABILITIES,),
+    ),
+    Message(
+        "bitmap-length",
+        "migration/savevm.c:loadvm_handle_recv_bitmap",
+        (
+            Wording("loadvm_handle_recv_bitmap: invalid payload length ({length:d})", until="10.2"),
+            Wording("invalid payload length ({length:d})", since="10.2"),
+        ),
+        "The source asks which pages have come, and does not say of which block.",
+        ("The bytes are out of step, or the source carries patches.",),
+        (_CAPABILITIES,),
     ),
     Message(
         "packaged",

@@ -101,4 +101,12 @@ MESSAGES: tuple[Message, ...] = (
         causes=("the stream is damaged, or the loader was out of step before it got here",),
         remedies=("compare the section with one of the same device (`vnetmig diff`)",),
     ),
+    Message(
+        id="option-rom",
+        source="hw/i386/kvmvapic.c:vapic_map_rom_writable",
+        wordings=(),
+        means="The guest uses the option ROM of kvm-tpr-opt, and where it should be in guest memory there are zeros.",
+        causes=("guest memory did not come, or is of another boot of the guest",),
+        remedies=("migrate with RAM, or share the RAM that the stream belongs to (x-ignore-shared)",),
+    ),
 )

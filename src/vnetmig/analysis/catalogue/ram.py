@@ -16,6 +16,7 @@ MESSAGES = (
         "ram-size",
         "system/physmem.c:qemu_ram_resize",
         (
+            Wording("Size mismatch: {block}: {stream:#x} != {local:#x}: Invalid argument"),
             Wording("Size mismatch: {block}: {stream:#x} != {local:#x}"),
             Wording("Size too large: {block}: {stream:#x} > {local:#x}"),
             Wording("Length mismatch: {block}: {stream:#x} in != {local:#x}", until="5.1"),
@@ -65,8 +66,8 @@ MESSAGES = (
         "ram-flags",
         _LOAD,
         (
-            Wording("Unknown combination of migration flags: {flags:#x} (postcopy mode)"),
             Wording("Unknown combination of migration flags: {flags:#x}"),
+            Wording("Unknown combination of migration flags: {flags:#x} (postcopy mode)"),
         ),
         "A word between two pages has flags that go with no kind of page.",
         (
@@ -101,7 +102,6 @@ MESSAGES = (
         "migration/ram.c:ram_block_from_stream",
         (
             Wording("Can't find block {block}"),
-            Wording("Ack, bad migration stream!"),
             Wording("block {block} should not be migrated !"),
         ),
         "A page names a block of memory that the destination does not have or would not take.",
@@ -111,13 +111,59 @@ MESSAGES = (
     Message(
         "ram-xbzrle",
         "migration/ram.c:load_xbzrle",
-        (
-            Wording("Failed to load XBZRLE page - {what}!"),
-            Wording("Failed to decompress XBZRLE page at {address:x}"),
-        ),
+        (Wording("Failed to decompress XBZRLE page at {address:x}"),),
         "A page that was sent as a difference could not be put together.",
         ("The page before it is not the one that the source thinks; a page was lost.", _DAMAGED),
         (_AGAIN,),
+    ),
+    Message(
+        "ram-xbzrle-page",
+        "migration/ram.c:load_xbzrle",
+        (Wording("Failed to load XBZRLE page - {what}!"),),
+        "What should be a page sent as a difference is none.",
+        (_DAMAGED,),
+        (_AGAIN,),
+    ),
+    Message(
+        "ram-block-none",
+        "migration/ram.c:ram_block_from_stream",
+        (Wording("Ack, bad migration stream!"),),
+        "A page belongs to the block of the page before it, and there was none.",
+        (_DAMAGED,),
+        (_AGAIN,),
+    ),
+    Message(
+        "ram-address",
+        _LOAD,
+        (Wording("Getting RAM address failed", since="9.0"),),
+        "The stream ended in front of a page, or in its address.",
+        ("The source closed the connection or died, or the file was cut; see the source's log.",),
+        ("Look at the source's log for the reason it stopped. Save again if it is a file.",),
+    ),
+    Message(
+        "ram-compressed",
+        _LOAD,
+        (Wording("Received an unexpected compressed page", until="9.1"),),
+        "A page came compressed, and the capability compress is off here.",
+        ("compress is on at the source only.", _DAMAGED),
+        ("Set compress alike on both sides; it is gone since QEMU 9.1.",),
+    ),
+    Message(
+        "ram-failed",
+        _LOAD,
+        (),
+        "Guest memory was refused without a word: with Input/output error the stream ended in a page, with Invalid "
+        "argument an RDMA hook came over another transport.",
+        ("The source closed the connection or died, or the file was cut; see the source's log.",),
+        ("Look at the source's log for the reason it stopped. Save again if it is a file.",),
+    ),
+    Message(
+        "ram-version",
+        "migration/savevm.c:vmstate_load",
+        (Wording("Failed to load vmstate version_id: {version:d}, ret: {code:d}", since="10.2"),),
+        "Guest memory was refused; the line before says why. Alone it is the section's version, which must be 4.",
+        ("As for the line before.", _DAMAGED),
+        ("As for the line before.",),
     ),
     Message(
         "ram-compress",

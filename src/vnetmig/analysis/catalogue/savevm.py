@@ -108,7 +108,12 @@ MESSAGES = (
     Message(
         "section-id-truncated",
         "migration/savevm.c:qemu_loadvm_section_part_end",
-        (Wording("Failed to load section ID: stream error: {code:d}", since="10.2"),),
+        (
+            Wording(
+                "Failed to load section ID: stream error: {code:d}: Channel error: Input/output error", since="10.2"
+            ),
+            Wording("Failed to load section ID: stream error: {code:d}", since="10.2"),
+        ),
         "The stream ended before a section's number.",
         (_CUT,),
         ("Look at the source: its message says why it stopped.",),
@@ -204,7 +209,6 @@ MESSAGES = (
         (
             Wording("Error while loading vmstate: stream error: {code:d}", since="10.2"),
             Wording("loadvm failed: stream error: {code:d}", since="10.2"),
-            Wording("Failed to load vmstate version_id: {version:d}, ret: {code:d}", since="10.2"),
             Wording("Error {code:d} while loading VM state", until="10.2"),
             Wording("Failed to load device state: {code:d}", until="10.2"),
             Wording("Error while loading vmstate", since="10.2"),

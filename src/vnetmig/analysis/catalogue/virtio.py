@@ -93,4 +93,12 @@ MESSAGES = (
         ("A broken or home-made driver.",),
         ("Repair the guest's driver. The migration is not affected.",),
     ),
+    Message(
+        "element-too-large",
+        "hw/virtio/virtio.c:qemu_get_virtqueue_element",
+        (Wording("qemu_get_virtqueue_element: Assertion `ARRAY_SIZE(data.{way}_addr) >= data.{way}_num' failed."),),
+        "A request in flight has more buffers than a queue can hold, and QEMU dies of it.",
+        ("The bytes are out of step or damaged; no guest can set this.",),
+        ("Compare the device on both sides. Never load streams of strangers: this is a crash.",),
+    ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from vnetmig.analysis.check import opening_rules, other_rules, stream_rules
+from vnetmig.analysis.check import command_rules, ending_rules, opening_rules, other_rules, ram_rules, stream_rules
 from vnetmig.analysis.check.device_rules import device_troubles
 from vnetmig.analysis.check.guest_ram import guest_ram
 from vnetmig.analysis.check.trouble import Trouble, finding
@@ -77,19 +77,32 @@ def _troubles(
             return
     described = _described(stream)
     capabilities = stream.capabilities if profile.capabilities is None else profile.capabilities
+    commands = command_rules.commands(stream.commands, release)
+    ahead = next(commands, None)
     for section in _to_look_at(stream, profile):
         if section.type not in ("start", "full"):
             continue
-        for trouble in stream_rules.header(section, profile, capabilities):
+        while ahead is not None and (ahead.offset or 0) < section.offset:
+            yield ahead, None
+            if ahead.stops:
+                return
+            ahead = next(commands, None)
+        for trouble in stream_rules.header(section.header, section.offset, profile, capabilities, described):
             yield trouble, section
             if trouble.stops:
                 return
         kind = device_of(section.idstr)
-        if kind is None or section.type != "full":
-            for trouble in other_rules.section(stream, section, described):
+        if section.idstr == "ram":
+            for trouble in ram_rules.start(stream, section, profile):
                 yield trouble, section
                 if trouble.stops:
                     return
+        elif kind is None or section.type != "full":
+            for trouble in other_rules.section(stream, section, described, profile):
+                yield trouble, section
+                if trouble.stops:
+                    return
+        if kind is None or section.type != "full":
             continue
         is_read = section.footer is not None or (section.payload is not None and stream.error is None)
         for trouble in device_troubles(
@@ -109,11 +122,22 @@ def _troubles(
                 return
         if not is_read:
             return
-    if stream.error is not None and any(isinstance(event, Eof) for event in stream.events):
+    if ahead is not None:
+        yield ahead, None
+        if ahead.stops:
+            return
+    if stream.error is not None and any(isinstance(event, Eof) for event in stream.ends):
         yield stream_rules.description(stream.error, stream.input), None
     elif stream.error is not None:
-        yield stream_rules.reading(stream.error, stream.input), None
+        last = stream.sections[-1] if stream.sections else None
+        if last is not None and last.idstr == "ram" and last.footer is None:
+            for trouble in ram_rules.rest(stream, last, profile):
+                yield trouble, last
+                if trouble.stops:
+                    return
+        yield ending_rules.broken(stream, stream.error, profile), last
         return
+    yield from ((trouble, None) for trouble in ending_rules.behind(stream))
     for trouble in stream_rules.missing_devices(stream, profile):
         yield trouble, None
 
@@ -139,7 +163,7 @@ def _is_quiet(row: SectionRow, versions: Mapping[tuple[str, int, int], int | Non
         return False
     for header, *_ in row.places:
         kind = device_of(header.idstr)
-        if kind is not None or not stream_rules.takes(profile, header.idstr, header.instance_id, kind):
+        if kind is not None or not stream_rules.takes(header, kind, profile, ()):
             return False
     return True
 

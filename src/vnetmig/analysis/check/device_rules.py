@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from vnetmig.analysis.check import after_rules, core_rules, net_rules, pci_rules, ring_rules, stream_rules
+from vnetmig.analysis.check import (
+    after_rules,
+    console_rules,
+    core_rules,
+    net_rules,
+    pci_rules,
+    ring_rules,
+    stream_rules,
+)
 from vnetmig.analysis.check.arriving import Arriving
 from vnetmig.analysis.check.replay import Replay, replay
 from vnetmig.analysis.check.trouble import Frame, Level, Trouble
@@ -50,6 +58,8 @@ NET_WHILE_READING: tuple[Rule, ...] = (
     net_rules.queue_pairs,
     net_rules.rss_table,
 )
+
+CONSOLE_WHILE_READING: tuple[Rule, ...] = (console_rules.ports,)
 
 #   once everything has been read
 WHEN_READ: tuple[Rule, ...] = (core_rules.features_offered, core_rules.lost_features)
@@ -128,7 +138,8 @@ def _in_order(state: Arriving, found: Replay | None, kind: str) -> Iterator[Trou
     refused = False
     fault_at = None if found is None or found.fault is None else state.base + found.fault_at
     fault_in = None if found is None or found.fault is None else found.fault.field
-    rules = (*WHILE_READING, *(NET_WHILE_READING if is_net else ()))
+    own = NET_WHILE_READING if is_net else CONSOLE_WHILE_READING if kind == "virtio-console" else ()
+    rules = (*WHILE_READING, *own)
     placed = [_placed(trouble, state) for rule in rules for trouble in rule(state)]
     for trouble in sorted(placed, key=lambda one: one.offset or 0):
         is_compared = trouble.rule in COMPARED_FIRST and trouble.field == fault_in

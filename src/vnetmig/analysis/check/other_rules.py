@@ -6,23 +6,26 @@ destination of the same make has the same; that is what these rules take for it.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Collection, Iterator, Mapping
 
+from vnetmig.analysis.check import board_rules
+from vnetmig.analysis.check.guest_ram import guest_ram
 from vnetmig.analysis.check.stream_rules import footer
-from vnetmig.analysis.check.trouble import Frame, Level, Trouble
+from vnetmig.analysis.check.trouble import Level, Trouble
+from vnetmig.analysis.profile.profile import Profile
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
-from vnetmig.errors import StreamError
-from vnetmig.migration.described import program_of
 from vnetmig.stream.row import SectionRow
 
 MISDESCRIBED = frozenset({"s390_css"})
 """Sections whose description QEMU itself writes wrongly (null pointers in arrays)."""
 
 
-def section(stream: Stream, found: Section, described: Collection[tuple[str, int]]) -> Iterator[Trouble]:
+def section(
+    stream: Stream, found: Section, described: Collection[tuple[str, int]], profile: Profile
+) -> Iterator[Trouble]:
     """``described``: (idstr, instance) of every device that the stream describes; empty when it has no description."""
+    yield from board_rules.oldest(found, profile.qemu)
     if found.type != "full" or not described:
         return
     if found.description is None:
@@ -35,6 +38,9 @@ def section(stream: Stream, found: Section, described: Collection[tuple[str, int
         values = {"version": found.version_id, "idstr": found.idstr, "local": version}
         yield Trouble("unsupported-version", values, offset=found.offset, level=Level.STREAM, stops=True)
         return
+    yield from board_rules.pci_version(stream, found, profile.qemu)
+    if found.idstr == "kvm-tpr-opt":
+        yield from board_rules.option_rom(found, guest_ram(stream, profile), profile.qemu)
     if any(event.assumed for event in found.payloads) and found.idstr not in MISDESCRIBED:
         begin, end = found.payload_span
         size = found.description.size
@@ -53,22 +59,3 @@ def is_as_described(row: SectionRow, versions: Mapping[tuple[str, int, int], int
         if version is not None and header.version_id > version:
             return False
     return True
-
-
-def ended(stream: Stream, found: Section) -> Trouble | None:
-    """The stream ends inside of ``found``: which of its fields could not be read."""
-    begin = found.payload_span[0]
-    if found.description is None:
-        return None
-    try:
-        program = program_of(found.description, found.description.size)
-    except StreamError:
-        return None
-    error = program.load(bytes(stream.input[begin:])).error
-    if error is None or not error.message.startswith("Failed to load "):
-        return None
-    vmsd, _, name = error.message.removeprefix("Failed to load ").partition(":")
-    frames = (Frame(vmsd, name),)
-    return Trouble(
-        "stream-error", {"vmsd": vmsd, "code": -errno.EIO}, error.field, frames=frames, code=errno.EIO, stops=True
-    )

@@ -8,15 +8,18 @@ the destination would hold, and the fault that ends its reading.
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from vnetmig.analysis.check.console_rules import MEMORY_ASKED
 from vnetmig.analysis.check.core_rules import LENGTH_CHECKED
 from vnetmig.analysis.check.subsections import Fault, SubsectionReader, parents, without_subsections
 from vnetmig.analysis.check.subsections import ended as stream_ended
 from vnetmig.analysis.check.trouble import ERROR_IN_DETAIL, Frame, Level, Trouble
 from vnetmig.analysis.check.wire_names import frames_of
+from vnetmig.analysis.finding import Severity
 from vnetmig.analysis.release import Release
 from vnetmig.errors import StreamError
 from vnetmig.virtio.core import CONFIG_MAX
@@ -32,6 +35,9 @@ _DROPPED_MACS = Frame("virtio-net-device", "unused", "unused_buffer")
 """More MAC addresses than a device keeps are read into nothing."""
 
 _ANY = Release.parse("7.2")
+
+PORTS_OF_A_WORD = 32
+"""A virtio-serial has 31 ports unless max_ports says other."""
 
 _PADDING = bytes(1 << 17)
 _MORE = 1 << 23  #: bytes behind the payload that a reader out of step may get at
@@ -57,6 +63,8 @@ def replay(
     data = data[:_MORE]
     body = _body(kind, version, tuple(sorted(params.items())))
     source, loaded, ended, claimed = _load(body, data, release, engine)
+    if kind == "virtio-console":
+        source, loaded = _with_ports(body, source, loaded, engine)
     error = loaded.error
     record, size = loaded.record, loaded.size
     if error is not None and error.code == "limit":
@@ -70,6 +78,10 @@ def replay(
         path, at, is_whole = _first_beyond(record, ended, size)
         if path is None and error is not None and error.code == "truncated":
             path, at = error.field, error.offset
+        if path is None and (map_at := _place_of(record, "serial.ports_map")) is not None and map_at + 4 > ended:
+            # What did not come is no port, and a console has one.
+            trouble = Trouble("device-state", {}, "serial.ports_map", stops=True)
+            return Replay(record, size, trouble, map_at, claimed)
         if path is not None:
             frames = frames_of(path, release)[1 if is_whole else 0 :]
             macs = record.get("mac_table.in_use")
@@ -121,6 +133,20 @@ def _load(
     return source, loaded, ended, claimed
 
 
+def _with_ports(code: Program, source: bytes, loaded: Loaded, engine: str | None) -> tuple[bytes, Loaded]:
+    """The map of ports has as many words as the destination's own ports take, whatever number came."""
+    at = _place_of(loaded.record, "serial.max_nr_ports")
+    if at is None or int.from_bytes(source[at : at + 4], "big") in range(1, PORTS_OF_A_WORD + 1):
+        return source, loaded
+    source = source[:at] + PORTS_OF_A_WORD.to_bytes(4, "big") + source[at + 4 :]
+    return source, code.load(source, engine=engine)
+
+
+def _place_of(record: Record, path: str) -> int | None:
+    """Where ``path``, or the first element of it, stands in the payload."""
+    return next((spot.wire for spot in record.walk() if spot.path in (path, f"{path}[0]")), None)
+
+
 def _skips_beyond(record: Record, claimed: Mapping[str, int], length: int, ended: int) -> int | None:
     """Where config bytes begin of which there are more than the device takes, and than the stream has."""
     came = claimed.get("config", record.get("config_len"))
@@ -165,6 +191,9 @@ def _outside(kind: str, release: Release) -> Trouble:
 def _limit(error: StreamError, kind: str, release: Release) -> Trouble:
     if error.field == "vq":
         return Trouble("num-queues", {"count": error.got}, "num_queues", code=errno.EPERM, stops=True)
+    if error.field == "serial.ports" and isinstance(error.got, int) and error.got >= MEMORY_ASKED:
+        words = f"the stream names {error.got} ports: QEMU asks for memory for all of them and dies of it"
+        return Trouble("memory-asked", {}, "serial.nr_active_ports", severity=Severity.CRASH, words=words, stops=True)
     if error.field == "mac_table.macs":
         # more addresses than any stream has bytes for: they are dropped one by one until it ends
         return stream_ended(error.field, release, (_DROPPED_MACS,))
@@ -173,4 +202,7 @@ def _limit(error: StreamError, kind: str, release: Release) -> Trouble:
 
 def _refused(error: StreamError) -> Trouble:
     """A value that the device itself does not take."""
+    element = re.match(r"in-flight element: (in|out)_num", error.message)
+    if element is not None:
+        return Trouble("element-too-large", {"way": element[1]}, error.field, severity=Severity.CRASH, stops=True)
     return Trouble("device-state", {}, error.field, code=errno.EINVAL, words=error.message, stops=True)

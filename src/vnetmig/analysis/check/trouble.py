@@ -70,11 +70,14 @@ class Trouble:
     detail: Said | None = None  #: since 10.2: the detail of the last line, when that is not the rule's own message
     hook: str | None = None  #: since 10.2: the description whose post-load hook refused, as that is said around it
     inside: str | None = None  #: the description whose subsection it is: since 10.2 that is said around the message
+    idstr: str | None = None  #: the device's, where no section of the stream could be made of it
+    part: int | None = None  #: the number of the PART or END section that it is in: names that instead of the device
     stops: bool = False  #: what follows cannot be read: the loader is out of step
 
 
 def finding(trouble: Trouble, release: Release, idstr: str | None, instance: int = 0) -> Finding:
     """``trouble`` in the words of ``release``."""
+    idstr = trouble.idstr or idstr
     lines = _lines(trouble, release, idstr, instance)
     return Finding(
         rule=trouble.rule,
@@ -98,6 +101,8 @@ def _lines(trouble: Trouble, release: Release, idstr: str | None, instance: int)
     reports = [*([own] if own else []), *more]
     failed = f"load of migration failed: {os.strerror(trouble.code)}"
     chain = [f"Failed to load {frame.vmsd}:{frame.field}" for frame in trouble.frames]
+    if trouble.part is not None:
+        return [*reports, *chain, f"error while loading state section id {trouble.part}({idstr})", failed]
     if trouble.level == Level.STREAM:
         return [*reports, *chain, failed]
     return [*reports, *chain, f"error while loading state for instance {instance:#x} of device '{idstr}'", failed]
@@ -114,8 +119,10 @@ def _since_detail(
             detail = f"post load hook failed for: {trouble.hook}: {detail}"
         printed = [*([own] if own and trouble.detail else []), *more]
         return [*printed, f"{failed}: {detail}" if detail else failed]
-    failed = f"load of migration failed: {os.strerror(errno.EINVAL)}"
+    failed = f"load of migration failed: {os.strerror(trouble.code if trouble.detail else errno.EINVAL)}"
     failed += f": error while loading state for instance {instance:#x} of device {name}: "
+    if trouble.level == Level.SECTION and trouble.detail:
+        return [*([own] if own else []), *more, failed + (_text(trouble.detail, release) or "")]
     if trouble.level == Level.SECTION:
         return [*more, failed + (own or "")]
     said = own

@@ -55,6 +55,12 @@ _INSIDE: dict[str, tuple[Frame, ...]] = {
 
 _BEFORE_RENAMED = {"max_queue_pairs": "max_queues", "curr_queue_pairs": "curr_queues"}
 
+#   ours                  frames, innermost first
+_BALLOON: dict[str, tuple[Frame, ...]] = {
+    "balloon.num_pages": (Frame("virtio-balloon-device", "num_pages", "uint32"),),
+    "balloon.actual": (Frame("virtio-balloon-device", "actual", "uint32"),),
+}
+
 _EXTRA_STATE = Frame("virtio/extra_state", "extra_state", "virtqueue_extra_state", told=True)
 
 #   ours, of a subsection's fields       frames, innermost first
@@ -149,6 +155,8 @@ def frames_of(path: str | None, release: Release) -> tuple[Frame, ...]:
         return (*_INSIDE.get(name, ()), Frame(_DEVICE, field, kind))
     if name in _SUBSECTIONS:
         return _SUBSECTIONS[name]
+    if name in _BALLOON:
+        return _BALLOON[name]
     if name in _PCI:
         return (Frame("PCIDevice", *_PCI[name]),)
     # A struct has the frames of its fields, but for their own.
