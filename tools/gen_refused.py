@@ -1,4 +1,4 @@
-"""Record tests/streams/refused/: broken streams, and what real QEMUs do with them.
+"""Record tests/refused/: broken streams, and what real QEMUs do with them.
 
     python tools/gen_refused.py capture --qemu q72=/usr/bin/qemu-system-x86_64 --kernel vmlinuz --initrd initramfs.cpio
     python tools/gen_refused.py record --qemu q72=/usr/bin/qemu-system-x86_64

@@ -129,6 +129,21 @@ def test_a_refusal_writes_nothing_unless_forced(
     assert forced.exit_code == 0 and f"forced: {NET}" in forced.stderr and out.exists()
 
 
+def test_what_a_destination_would_refuse(plain: Path, tmp_path: Path) -> None:
+    """With --against or --qemu the result is checked, before anything is written."""
+    out = tmp_path / "out"
+    assert run("edit", plain, "-o", out, "--set", MAC, "--qemu", "10.0.13").exit_code == 0 and out.exists()
+    out.unlink()
+    reason = "QEMU 11.1, refused: 0000:00:03.0/virtio-console: VQ 0 vring.num 1024 exceeds allocated max 128"
+    result = run("edit", plain, "-o", out, "--set", MAC, "--qemu", "11.1")
+    assert result.exit_code == 1 and reason in result.stderr and not out.exists()
+    assert reason in run_json("edit", plain, "-o", out, "--set", MAC, "--qemu", "11.1", code=1)["error"]["message"]
+    forced = run("edit", plain, "-o", out, "--set", MAC, "--qemu", "11.1", "--force")
+    assert forced.exit_code == 0 and f"forced: {reason}" in forced.stderr and mac_of(out) == "52:54:00:aa:bb:cc"
+    again = run_json("edit", plain, "--dry-run", "--set", MAC, "--against", f"stream:{SAMPLE}", "--force")
+    assert again["forced"] == []
+
+
 @pytest.mark.parametrize(
     "args",
     [

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[1] / "streams" / "refused"
+FOLDER = Path(__file__).resolve().parents[1] / "refused"
 CASES = FOLDER / "cases.json.xz"
 PROGRAM = "qemu-system-x86_64: "
 

@@ -1,4 +1,4 @@
-"""The installed QEMU still does with broken streams what tests/streams/refused says that its release does.
+"""The installed QEMU still does with broken streams what tests/refused says that its release does.
 
 A sample per machine; ``VNETMIG_COMPLETE=1`` takes every case (some minutes, hangs take their time).
 """

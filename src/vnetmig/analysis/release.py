@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vnetmig.errors import FieldError
 
@@ -38,12 +39,12 @@ class Release:
 
     def since(self, version: str | None) -> bool:
         """Is this release ``version`` or later? Always true of None."""
-        return version is None or self >= Release.parse(version)
+        return version is None or (self.major, self.minor, self.stable) >= _numbers(version)
 
     @property
     def watched(self) -> bool:
         """Is it, up to its stable number, one of ``WATCHED``?"""
-        return any((self.major, self.minor) == (r.major, r.minor) for r in map(Release.parse, WATCHED))
+        return any((self.major, self.minor) == _numbers(one)[:2] for one in WATCHED)
 
     @property
     def taken_for(self) -> Release:
@@ -55,3 +56,10 @@ class Release:
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}" + (f".{self.stable}" if self.stable else "")
+
+
+@lru_cache(maxsize=256)
+def _numbers(version: str) -> tuple[int, int, int]:
+    """Rules ask for the same versions over and over."""
+    found = Release.parse(version)
+    return found.major, found.minor, found.stable

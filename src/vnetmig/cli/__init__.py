@@ -19,6 +19,7 @@ VERBS = {
     "edit": "Set values in a stream, add and drop subsections; everything else stays as it is.",
     "recode": "Decode a stream to values and encode it again; say whether the bytes are the same.",
     "profile": "What a destination offers: of a running QEMU, a command line or this host, as TOML.",
+    "matrix": "Which machine type and pair of QEMUs works, forward and back.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
     "bench": "The engines on this machine, against the floor.",
 }

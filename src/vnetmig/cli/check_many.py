@@ -61,7 +61,7 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
     except ImportError as error:
         raise click.UsageError("--dask: Dask is not installed; pip install 'vnetmig[fleet]'") from error
     try:
-        connect: Any = Client  # without types
+        connect: Any = Client
         client = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise click.UsageError(f"--dask {address}: no scheduler answers there: {error}") from error

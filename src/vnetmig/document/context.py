@@ -6,6 +6,8 @@ them: no circle, so whoever reads thousands of streams has the memory of one bac
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vnetmig.errors import StreamError
 from vnetmig.stream.configuration import ConfigurationBody
 from vnetmig.stream.guest_memory import GuestMemory
@@ -25,7 +27,7 @@ class Context:
         self.ram: list[Payload] | None = None
         """The payloads of the stream's ``ram`` sections; None when it has none."""
         self._memory: GuestMemory | None = None
-        self._described: dict[tuple[str, int, int], DeviceDescription] | None = None
+        self._described: Mapping[tuple[str, int, int], DeviceDescription] | None = None
 
     def again(self) -> Context:
         """A context for the same stream's events, read once more; guest memory that is known stays."""
@@ -60,8 +62,7 @@ class Context:
             if self.description is None:
                 return None
             try:
-                devices = self.description.devices
+                self._described = self.description.by_key
             except StreamError:
-                devices = ()
-            self._described = {(d.name, d.instance_id, d.occurrence): d for d in devices}
+                self._described = {}
         return self._described.get((idstr, instance_id, occurrence))

@@ -11,7 +11,7 @@ from mmap import mmap
 from vnetmig.document.stream import Stream
 from vnetmig.errors import StreamError
 from vnetmig.migration.decoders import Decoders
-from vnetmig.stream.events import Event
+from vnetmig.stream.events import Event, VmDescription
 from vnetmig.stream.reader import NEED_DATA, StreamReader
 from vnetmig.stream.vmdescription import Description
 
@@ -34,6 +34,7 @@ class Incoming:
         self, stream: Stream | None = None, described: Description | None = None, *, stable: bool = False
     ) -> None:
         self.stream = Stream() if stream is None else stream
+        self._described = described
         page_size = described.page_size if described is not None else None
         self._decoders = Decoders(self.stream.engine, page_size=page_size, stable=stable)
         self._reader = StreamReader(self._decoders, described.lengths() if described is not None else None)
@@ -82,5 +83,7 @@ class Incoming:
         return True
 
     def _keep(self, event: Event) -> None:
+        if isinstance(event, VmDescription) and self._described is not None:
+            event.description.known_as(self._described)
         self._decoders.observe(event)
         self.stream.append(event)

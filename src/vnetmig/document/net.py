@@ -13,17 +13,10 @@ from vnetmig.document.queue import Queue
 from vnetmig.document.receive import MacTable, ReceiveMode, Rss, vlans_from, vlans_to
 from vnetmig.virtio import features
 from vnetmig.virtio.accepted_features import set_guest_features
-from vnetmig.virtio.offered import proved
+from vnetmig.virtio.offered import offered_at_least
 from vnetmig.virtio.rings import guest_features
+from vnetmig.vmstate.table import parts
 from vnetmig.vmstate.value import Value
-
-#         config_len    one of these features is offered
-_CONFIG_PROVES = (
-    (8, "VIRTIO_NET_F_STATUS"),
-    (10, "VIRTIO_NET_F_MQ"),
-    (12, "VIRTIO_NET_F_MTU"),
-    (17, "VIRTIO_NET_F_SPEED_DUPLEX"),
-)
 
 _MRG_RXBUF = features.bits_of("virtio-net", ["VIRTIO_NET_F_MRG_RXBUF"])
 
@@ -121,12 +114,7 @@ class NetDevice(Device):
     @property
     def offered_at_least(self) -> int:
         """Features that this stream proves the device offers: accepted ones, and those its layout follows from."""
-        bits = self.guest_features | proved(self.record)
-        length = self._int("config_len")
-        for end, name in _CONFIG_PROVES:
-            if length == end:
-                bits |= features.bits_of("virtio-net", [name])
-        return bits
+        return offered_at_least("virtio-net", parts(self.record))
 
     @property
     def max_queue_pairs(self) -> int:

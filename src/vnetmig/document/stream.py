@@ -26,12 +26,14 @@ from vnetmig.stream.container import Wrapper
 from vnetmig.stream.events import (
     Command,
     Configuration,
+    Eof,
     Event,
     FileHeader,
     PackageEnd,
     SectionFooter,
     SectionPayload,
     SectionStart,
+    Trailing,
     VmDescription,
 )
 from vnetmig.stream.guest_memory import GuestMemory
@@ -144,6 +146,29 @@ class Stream:
         return self._sections
 
     @property
+    def unsettled(self) -> Iterator[Section | SectionRow]:
+        """``sections``, with rows of them that nobody looked into yet as they are: that takes no time."""
+        with self._lock:
+            rows, sections = self._rows, list(self._sections)
+        at = 0
+        for _, before, row in rows:
+            yield from sections[at:before]
+            yield row
+            at = before
+        yield from sections[at:]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """idstrs of all sections."""
+        names: set[str] = set()
+        for piece in self.unsettled:
+            if isinstance(piece, SectionRow):
+                names.update([header.idstr for header, *_ in piece.places])
+            else:
+                names.add(piece.idstr)
+        return frozenset(names)
+
+    @property
     def engine(self) -> str | None:
         """Which engine decodes and encodes; None: the default one."""
         return self.context.engine
@@ -181,7 +206,12 @@ class Stream:
 
     @property
     def commands(self) -> list[Command]:
-        return [e for e in self.events if isinstance(e, Command)]
+        return [e for e in self._events if isinstance(e, Command)]  # never one of a row
+
+    @property
+    def ends(self) -> list[Eof | Trailing]:
+        """The end mark, and what stands behind it that is no part of a stream."""
+        return [e for e in self._events if isinstance(e, Eof | Trailing)]  # never one of a row
 
     @property
     def description(self) -> Description | None:

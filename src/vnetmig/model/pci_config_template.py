@@ -28,7 +28,7 @@ def pci_config(vectors: int) -> bytes:
     """The 256 bytes of a transitional device with ``vectors`` MSI-X vectors (1 to 2048), enabled."""
     made = checked_bytes("virtio-net", modern=True, legacy=True, express=False, vectors=vectors)
     config = bytearray(CONFIG_SIZE)
-    for one in made:
+    for one in made.bytes:
         config[one.offset] = one.value
     for offset, size, value in (*_WRITTEN, (_MSIX_CONTROL, 2, _MSIX_ENABLE | vectors - 1)):
         config[offset : offset + size] = value.to_bytes(size, "little")

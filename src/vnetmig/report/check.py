@@ -70,12 +70,13 @@ def _result_json(result: CheckResult) -> dict[str, Json]:
         "against": result.against,
         "verdict": result.verdict,
         "loads": result.loads,
-        "findings": [_finding_json(finding) for finding in result],
+        "findings": [finding_json(finding) for finding in result],
         "assumed": list(result.assumed),
     }
 
 
-def _finding_json(finding: Finding) -> dict[str, Json]:
+def finding_json(finding: Finding) -> dict[str, Json]:
+    """One finding, part by part."""
     return {
         "rule": finding.rule,
         "severity": finding.severity.name.lower(),

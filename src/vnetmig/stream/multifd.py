@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from vnetmig.errors import EncodeError, StreamError
 from vnetmig.stream.ram_words import NAME_ENCODING, NAME_ERRORS, PAGE_SIZE, Block
+from vnetmig.stream.window import let_go
 
 MAGIC = 0x11223344  # qemu: migration/multifd.h:MULTIFD_MAGIC
 VERSION = 1
@@ -167,19 +168,24 @@ class MultifdReader:
     def feed(self, data: bytes | memoryview) -> None:
         """Append what the channel carried next."""
         if self._start > 1 << 20:
-            del self._buffer[: self._start]
+            self._buffer = self._buffer[self._start :]
             self._start = 0
-        self._buffer += data
+        try:
+            self._buffer += data
+        except BufferError:  # somebody holds a view of it: a profiler, a debugger
+            self._buffer = self._buffer + data
 
     def next_packet(self) -> Packet | None:
         """The next packet; None when the channel has not carried all of it yet."""
         if len(self._buffer) - self._start < self._wanted:
             return None
-        with memoryview(self._buffer) as whole, whole[self._start :] as data:
-            try:
-                packet, size = self._init(data) if self.init is None else self._packet(data)
-            except StreamError as error:
-                raise error.at(self.offset, "multifd") from None
+        data = memoryview(self._buffer)[self._start :]
+        try:
+            packet, size = self._init(data) if self.init is None else self._packet(data)
+        except StreamError as error:
+            raise error.at(self.offset, "multifd") from None
+        finally:
+            let_go(data)
         if packet is None:
             self._wanted = size
             return None

@@ -72,9 +72,22 @@ class Outline:
     """Of one text; shared by all streams that end with it."""
 
     page_size: int | None
+    has_configuration: bool
     devices: tuple[DeviceDescription, ...]
     lengths: Mapping[tuple[str, int], Sequence[int]]
     """Payload sizes per (idstr, instance_id), in stream order."""
+    by_key: Mapping[tuple[str, int, int], DeviceDescription]
+    """The devices by idstr, instance_id and occurrence."""
+    versions: Mapping[tuple[str, int, int], int | None]
+    """Their version_ids."""
+
+    @classmethod
+    def of(cls, root: Mapping[str, object], found: Sequence[tuple[DeviceDescription, Mapping[str, Any]]]) -> Outline:
+        """StreamError when a payload's size cannot be told."""
+        by_key = {(one.name, one.instance_id, one.occurrence): one for one, _ in found}
+        versions = {key: one.version for key, one in by_key.items()}
+        page_size, is_there = number(root.get("page_size")), is_object(root.get("configuration"))
+        return cls(page_size, is_there, tuple(one for one, _ in found), lengths(found), by_key, versions)
 
 
 def is_object(node: object) -> bool:
@@ -143,9 +156,9 @@ def _read(text: bytes) -> Outline | None:
     if not text.isascii() or b"\\" in text or too_many_values(text) or not _shallow(text):
         return None
     try:
-        page_size, entries = _members(_Place(text.decode("ascii")))
+        root, entries = _members(_Place(text.decode("ascii")))
         found = list(named(entries))
-        return Outline(number(page_size), tuple(device for device, _ in found), lengths(found))
+        return Outline.of(root, found)
     except (ValueError, RecursionError, StreamError):
         return None
 
@@ -154,9 +167,9 @@ outline = Kept(_read, entries=KEPT, size=KEPT_BYTES)
 """``outline(text)``: the outline of a vmdescription, or None."""
 
 
-def _members(place: _Place) -> tuple[object, list[Entry]]:
-    """(page_size, elements of ``devices``) of the root object; of keys that come twice, the last one's."""
-    page_size: object = None
+def _members(place: _Place) -> tuple[dict[str, object], list[Entry]]:
+    """(the root object without ``devices``, elements of those); of keys that come twice, the last one's."""
+    root: dict[str, object] = {}
     entries: list[Entry] = []
     for _ in place.items("{", "}"):
         key = place.value()
@@ -168,12 +181,10 @@ def _members(place: _Place) -> tuple[object, list[Entry]]:
             if place.next() == "[":
                 entries = [place.entry() for _ in place.items("[", "]")]
                 continue
-        value = place.value()
-        if key == "page_size":
-            page_size = value
+        root[key] = place.value()
     if place.next():
         raise ValueError("something follows")
-    return page_size, entries
+    return root, entries
 
 
 class _Place:

@@ -39,6 +39,7 @@ from vnetmig.stream.receiver import NEED_DATA, NeedData, Receiver
 from vnetmig.stream.row import SectionRow, read_row
 from vnetmig.stream.section import Footers, OpenSection, Surface
 from vnetmig.stream.states import TRANSITIONS, Outcome, State, Turn
+from vnetmig.stream.window import let_go
 
 Lengths = Mapping[tuple[str, int], Sequence[int]]
 """Payload sizes per (idstr, instance_id) in stream order (``vmdescription.Description.lengths``)."""
@@ -90,8 +91,9 @@ class StreamReader(Receiver[Event]):
         here. No such section may be a reason to choose another decoder for a later one."""
         if self._state is not State.SECTION or self.footers is not True or self._package_end is not None:
             return None
-        with self._window.view(self._window.arrived) as data:
-            row = read_row(data, self.offset, self._is_plain, self._lengths, self._full_seen, self._limits.payload)
+        data = self._window.view(self._window.arrived)
+        row = read_row(data, self.offset, self._is_plain, self._lengths, self._full_seen, self._limits.payload)
+        let_go(data)
         self._window.skip(row.size)
         return row if row.places else None
 

@@ -13,7 +13,7 @@ from typing import Final, Generic, NoReturn, TypeVar
 
 from vnetmig.errors import StreamError
 from vnetmig.stream.cursor import Buffer, Short, truncated
-from vnetmig.stream.window import Window
+from vnetmig.stream.window import Window, let_go
 
 
 class NeedData(enum.Enum):
@@ -74,14 +74,16 @@ class Receiver(ABC, Generic[T]):
     def _run(self) -> T | NeedData | None:
         while not self._done():
             end, final = self._reach()
+            data = self._window.view(end)
             try:
-                with self._window.view(end) as data:
-                    size, found = self._step(data, final)
+                size, found = self._step(data, final)
             except Short as short:
                 if final:
                     raise self._truncated(short, end) from None
                 self._need = self.offset + short.total
                 return NEED_DATA
+            finally:
+                let_go(data)
             self._window.skip(size)
             if found is not None:
                 return found

@@ -49,6 +49,11 @@ class Description:
         self._style: Style | None = None
         self._verbatim: bool | None = None
 
+    def known_as(self, other: Description) -> None:
+        """Take over what is known of ``other``, if the text is the same."""
+        if other._known is not None and self._text == other._text:
+            self._known = other._known
+
     @classmethod
     def of(cls, root: JsonObject, style: Style = Style.COMPACT) -> Description:
         """A description made from values."""
@@ -139,10 +144,30 @@ class Description:
         return found if isinstance(found, JsonObject) else None
 
     @property
+    def has_configuration(self) -> bool:
+        """Is ``configuration`` there? Needs no parsing of a text that was seen before."""
+        found = self._outline
+        return found.has_configuration if found is not None else self.configuration is not None
+
+    @property
     def devices(self) -> tuple[DeviceDescription, ...]:
         """FULL sections in stream order. Entries that name no section are left out."""
         found = self._outline
         return found.devices if found is not None else tuple(device for device, _ in self._named())
+
+    @property
+    def by_key(self) -> Mapping[tuple[str, int, int], DeviceDescription]:
+        """The devices by idstr, instance_id and occurrence."""
+        found = self._outline
+        if found is not None:
+            return found.by_key
+        return {(one.name, one.instance_id, one.occurrence): one for one in self.devices}
+
+    @property
+    def versions(self) -> Mapping[tuple[str, int, int], int | None] | None:
+        """version_ids by idstr, instance_id and occurrence; None when the text is not one that QEMU writes."""
+        found = self._outline
+        return found.versions if found is not None else None
 
     def lengths(self) -> Mapping[tuple[str, int], Sequence[int]]:
         """For ``StreamReader(lengths=...)``: payload sizes per (idstr, instance_id), in stream order."""

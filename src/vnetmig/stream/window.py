@@ -7,6 +7,7 @@ is, not copied; views of it stay valid as long as anyone holds them.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from mmap import mmap
 
 from vnetmig.stream.cursor import Buffer
@@ -77,6 +78,13 @@ class Window:
         Positions are relative to the next unread byte."""
         found = self._store.find(needle, self._read + start, self._read + end - self.offset)
         return found - self._read if found >= 0 else -1
+
+
+def let_go(view: memoryview) -> None:
+    """Release ``view``, unless somebody looks at part of it still: profilers and debuggers keep frames, and all that is
+    in them, for longer than they run. The window can do without."""
+    with suppress(BufferError):
+        view.release()
 
 
 def _fixed(data: bytes | mmap) -> bool:

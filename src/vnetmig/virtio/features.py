@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vnetmig.errors import FieldError
 
@@ -185,6 +186,7 @@ ALIASES = {
 }
 
 
+@lru_cache(maxsize=64)
 def features(device: str) -> tuple[Feature, ...]:
     """All known bits of ``device``, in bit order; of a device without a table, the transport's only."""
     return tuple(sorted(TRANSPORT + DEVICES.get(device, ()), key=lambda feature: feature.bit))
@@ -215,6 +217,11 @@ def bits_of(device: str, names: Iterable[str]) -> int:
     >>> hex(bits_of("virtio-net", ["VIRTIO_NET_F_GUEST_USO4: Driver can receive USOv4", "bit 3"]))
     '0x40000000000008'
     """
+    return _bits_of(device, tuple(names))
+
+
+@lru_cache(maxsize=256)
+def _bits_of(device: str, names: tuple[str, ...]) -> int:
     known = {feature.name: feature.bit for feature in features(device)}
     bits = 0
     for text in names:

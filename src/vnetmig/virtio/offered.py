@@ -6,8 +6,11 @@ virtio_*_needed). Knows those rules; knows no single device's features.
 
 from __future__ import annotations
 
-from vnetmig.virtio.rings import RING_PACKED, VERSION_1
-from vnetmig.vmstate import Record
+from collections.abc import Collection
+
+from vnetmig.virtio import features
+from vnetmig.virtio.rings import RING_PACKED, VERSION_1, features_in
+from vnetmig.vmstate.table import Part
 
 _FROM_32 = (1 << 64) - (1 << 32)
 _FROM_64 = (1 << 128) - (1 << 64)
@@ -22,9 +25,30 @@ _RULES = (
 )
 
 
-def proved(record: Record) -> int:
-    """Feature bits that the device offers for certain, whatever the guest accepted."""
-    there = record.subsections()
+#                 config_len    one of these features is offered
+_CONFIG_PROVES = {
+    "virtio-net": (
+        (8, "VIRTIO_NET_F_STATUS"),
+        (10, "VIRTIO_NET_F_MQ"),
+        (12, "VIRTIO_NET_F_MTU"),
+        (17, "VIRTIO_NET_F_SPEED_DUPLEX"),
+    )
+}
+
+
+def offered_at_least(kind: str, found: dict[str, Part]) -> int:
+    """Features that a ``kind`` device offers for certain: accepted ones, and those that its layout follows from.
+    ``found``: its record, part by part."""
+    bits = features_in(found) | proved(found)
+    length = found[""].value("config_len")
+    for end, name in _CONFIG_PROVES.get(kind, ()):
+        if length == end:
+            bits |= features.bits_of(kind, [name])
+    return bits
+
+
+def proved(there: Collection[str]) -> int:
+    """Feature bits that a device with these subsections offers for certain, whatever the guest accepted."""
     bits = 0
     for name, always, _ in _RULES:
         if name in there:
@@ -32,9 +56,8 @@ def proved(record: Record) -> int:
     return bits
 
 
-def disproved(record: Record) -> int:
-    """Feature bits that the device offers for certain not."""
-    there = record.subsections()
+def disproved(there: Collection[str]) -> int:
+    """Feature bits that a device with these subsections offers for certain not."""
     bits = 0
     for name, _, never in _RULES:
         if name not in there:

@@ -68,6 +68,15 @@ class Checked:
         return self.cmask & ~self.wmask
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """What a configuration is compared with, lowest offset first; also as one (mask, value), byte 0 lowest."""
+
+    bytes: tuple[Checked, ...]
+    mask: int
+    value: int
+
+
 @lru_cache(maxsize=64)
 def checked_bytes(
     kind: str,
@@ -81,7 +90,7 @@ def checked_bytes(
     queue_pages: bool = False,
     port_notify: bool = False,
     config_len: int | None = None,
-) -> tuple[Checked, ...]:
+) -> Expected:
     """The bytes of a ``kind`` device's configuration that must be as they are, lowest offset first.
 
     ``modern``, ``legacy``: the interfaces that it offers; ``express``: PCI Express, whose own capability is not in
@@ -91,7 +100,7 @@ def checked_bytes(
     ``config_len``: bytes of device config, which decide how large the I/O BAR is; None leaves that BAR out.
 
     >>> found = checked_bytes("virtio-net", modern=False, legacy=True, express=False, vectors=0)
-    >>> [hex(one.offset) for one in found][:4]
+    >>> [hex(one.offset) for one in found.bytes][:4]
     ['0x0', '0x1', '0x2', '0x3']
     """
     transitional, modern_id, code = _KINDS[kind]
@@ -142,7 +151,9 @@ def checked_bytes(
         bars += _bar(2, _PORTS, 4)
     if modern:
         bars += _bar(4, _MEMORY_64, 0x3000 + (0x1000 * QUEUE_MAX if queue_pages else 0x1000))
-    return tuple(sorted(header + bars + capabilities, key=lambda one: one.offset))
+    found = tuple(sorted(header + bars + capabilities, key=lambda one: one.offset))
+    mask = sum(one.mask << 8 * one.offset for one in found)
+    return Expected(found, mask, sum((one.value & one.mask) << 8 * one.offset for one in found))
 
 
 def _bar(index: int, kind: int, room: int) -> Iterator[Checked]:
@@ -157,19 +168,11 @@ def _bar(index: int, kind: int, room: int) -> Iterator[Checked]:
     )
 
 
-@lru_cache(maxsize=64)
-def _as_numbers(expected: tuple[Checked, ...]) -> tuple[int, int]:
-    """(mask, value) over the whole configuration, byte 0 lowest."""
-    mask = sum(one.mask << 8 * one.offset for one in expected)
-    return mask, sum((one.value & one.mask) << 8 * one.offset for one in expected)
-
-
-def first_wrong(expected: tuple[Checked, ...], content: bytes) -> Checked | None:
+def first_wrong(expected: Expected, content: bytes) -> Checked | None:
     """The lowest byte of ``content``, a whole configuration, that is not as it must be."""
-    mask, value = _as_numbers(expected)
-    if not (int.from_bytes(content, "little") & mask) ^ value:
+    if int.from_bytes(content, "little") & expected.mask == expected.value:
         return None
-    return next(one for one in expected if (content[one.offset] ^ one.value) & one.mask)
+    return next(one for one in expected.bytes if (content[one.offset] ^ one.value) & one.mask)
 
 
 def _number(offset: int, value: int, size: int) -> Iterator[Checked]:

@@ -15,6 +15,7 @@ from typing import Any
 from vnetmig.engine import get as get_engine
 from vnetmig.engine.code import Code, Op, Result
 from vnetmig.errors import EncodeError, StreamError
+from vnetmig.vmstate import shortcuts
 from vnetmig.vmstate.compiler import Compiled, compile_description
 from vnetmig.vmstate.description import Check, Field, Optional, Struct, Vmsd
 from vnetmig.vmstate.layout import Kind, Node, subsection_name
@@ -74,6 +75,30 @@ class Program:
         self._owners = compiled.owners
         self.sub_nodes = compiled.sub_nodes
         self._room = self.flat.record_bytes + 256
+        self._placed: Mapping[str, Node] | None = None
+        self._leading: tuple[tuple[str, Node], ...] | None = None
+        self._by_name: dict[int, Mapping[str, tuple[Node, ...]]] = {}
+
+    @property
+    def placed(self) -> Mapping[str, Node]:
+        """Path -> leaf, of the leaves that every record has at the same place, if it has them."""
+        if self._placed is None:
+            self._placed = shortcuts.placed(self.children)
+        return self._placed
+
+    @property
+    def leading(self) -> tuple[tuple[str, Node], ...]:
+        """(path, node) of the leaves in front of everything else, in wire order, and of the first other node."""
+        if self._leading is None:
+            self._leading = shortcuts.leading(self.children)
+        return self._leading
+
+    def by_name(self, nodes: list[Node]) -> Mapping[str, tuple[Node, ...]]:
+        """Name -> nodes, of the ``nodes`` of one frame of this program."""
+        found = self._by_name.get(id(nodes))  # the lists live as long as the program
+        if found is None:
+            found = self._by_name[id(nodes)] = shortcuts.by_name(nodes)
+        return found
 
     def new_record(self) -> Record:
         """A record with every value zero, every list empty and no subsection."""
@@ -100,7 +125,10 @@ class Program:
         if used > self._room:
             self._room = min(used, 1 << 20)
         if used != room:
-            del buffer[used:]
+            try:
+                del buffer[used:]
+            except BufferError:  # somebody keeps the engine's frame: a profiler, a debugger
+                buffer = buffer[:used]
         record = Record(self, buffer)
         if not result.code:
             return Loaded(record, result.position)

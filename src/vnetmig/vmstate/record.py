@@ -21,7 +21,7 @@ from vnetmig.vmstate.fields import FieldMap
 from vnetmig.vmstate.layout import Kind, Node
 from vnetmig.vmstate.spot import Spot as Spot
 from vnetmig.vmstate.spot import Step, holds_subsections, is_array, leading_index, starts, type_of
-from vnetmig.vmstate.value import Value, decode, decode_register, encode, encode_register, find_register
+from vnetmig.vmstate.value import Value, decode, decode_array, decode_register, encode, encode_register, find_register
 
 if TYPE_CHECKING:
     from vnetmig.vmstate.program import Program
@@ -112,6 +112,24 @@ class Record:
         if sub is not None:
             return 6 + len(sub.vmsd.name.encode())
         return node.marker
+
+    def begin_of(self, path: str) -> int | None:
+        """Where the field or array ``path`` begins in the payload, if it stands near its start; None: a walk may find
+        it."""
+        wire = 0
+        for name, node in self.program.leading:
+            if node.when is not None and not self._exists(node, (0,)):
+                continue
+            kind = node.kind
+            is_leaf = kind is Kind.LEAF or kind is Kind.VLEAF
+            if name.startswith(path) or path.startswith(name):
+                if name != path or not (is_leaf or any(self._elements(Spot(node, node.rec, (0,), name, 0)))):
+                    return None
+                return wire
+            if is_leaf:
+                count = self._slot(node.rec)[1] if kind is Kind.VLEAF else node.count
+                wire += node.size * (1 if count is None else count)
+        return None
 
     def walk(self) -> Iterator[Spot]:
         """Every leaf node in wire order (arrays whole), and each list element and subsection in front of its own."""
@@ -229,6 +247,10 @@ class Record:
         return f"; there is: {', '.join(names[:40])}" if names else ""
 
     def __getitem__(self, path: str) -> Value:
+        leaf = self.program.placed.get(path)
+        if leaf is not None and self._exists(leaf, (0,)):
+            at, count = self._slot(leaf.rec) if leaf.kind == Kind.VLEAF else (leaf.rec, leaf.count)
+            return self._get(leaf, path, at, 1 if count is None else count, None, "")
         part = path.rpartition(".")[2]
         if part.startswith(openings.SIGN):
             return openings.read(self.data, *self._opening(path), part, path)
@@ -251,7 +273,7 @@ class Record:
         if not many:
             return decode(kind, self.data, at)
         if index is None:
-            return tuple(decode(kind, self.data, at + i * kind.size) for i in range(count))
+            return decode_array(kind, self.data, at, count)
         if not 0 <= index < count:
             raise FieldError(f"'{path}': index {index} of {count}")
         return decode(kind, self.data, at + index * kind.size)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vnetmig.vmstate.layout import Kind, Node
@@ -22,22 +21,27 @@ class Part:
     """Fields that open one frame: those of the device itself, or of one of its subsections."""
 
     record: Record
-    nodes: Sequence[Node]
+    nodes: list[Node]
     frames: tuple[int, ...]
 
-    def _find(self, name: str) -> Spot | None:
-        for node in _unnested(self.nodes):
-            if node.name == name and self.record._exists(node, self.frames):
-                return Spot(node, self.frames[-1] + node.rec, self.frames, name, 0)
+    def _node(self, name: str) -> Node | None:
+        for node in self.record.program.by_name(self.nodes).get(name, ()):
+            if node.when is None or self.record._exists(node, self.frames):
+                return node
         return None
+
+    def _find(self, name: str) -> Spot | None:
+        node = self._node(name)
+        return None if node is None else Spot(node, self.frames[-1] + node.rec, self.frames, name, 0)
 
     def value(self, name: str) -> int | None:
         """The unsigned integer called ``name``; None when there is none."""
-        spot = self._find(name)
-        if spot is None or not _is_number(spot.node):
+        node = self._node(name)
+        if node is None or not _is_number(node):
             return None
-        data = self.record.data[spot.at : spot.at + spot.node.size]
-        return int.from_bytes(data, sys.byteorder) if len(data) == spot.node.size else None
+        at = self.frames[-1] + node.rec
+        data = self.record.data[at : at + node.size]
+        return int.from_bytes(data, sys.byteorder) if len(data) == node.size else None
 
     def place(self, name: str) -> tuple[int, int] | None:
         """(offset, length) in ``Record.data`` of the value called ``name``, an array whole; None when there is none."""
@@ -71,7 +75,7 @@ class Part:
 def parts(record: Record) -> dict[str, Part]:
     """The device's own part under "", and each of its subsections under its name."""
     found = {"": Part(record, record.program.children, (0,))}
-    for node in _unnested(record.program.children):
+    for node in record.program.by_name(record.program.children).get("", ()):
         if node.kind == Kind.SUBSECTIONS and record._exists(node, (0,)):
             for _, base, sub in record._elements(Spot(node, node.rec, (0,), "", 0)):
                 if sub is not None:
@@ -79,13 +83,22 @@ def parts(record: Record) -> dict[str, Part]:
     return found
 
 
-def _unnested(nodes: Iterable[Node]) -> Iterator[Node]:
-    """Nodes, with those of structs without a name in the struct's place."""
+def below(part: Part) -> dict[str, Part]:
+    """Subsections in ``part``, and in its structs, by name."""
+    found: dict[str, Part] = {}
+    _below(part, part.nodes, found)
+    return found
+
+
+def _below(part: Part, nodes: list[Node], found: dict[str, Part]) -> None:
+    record, frames = part.record, part.frames
     for node in nodes:
-        if node.kind == Kind.STRUCT and not node.name:
-            yield from _unnested(node.children)
-        else:
-            yield node
+        if node.kind == Kind.STRUCT and record._exists(node, frames):
+            _below(part, node.children, found)
+        elif node.kind == Kind.SUBSECTIONS and record._exists(node, frames):
+            for _, base, sub in record._elements(Spot(node, frames[-1] + node.rec, frames, "", 0)):
+                if sub is not None:
+                    found[sub.name] = Part(record, sub.children, (*frames, base))
 
 
 def _is_number(node: Node) -> bool:

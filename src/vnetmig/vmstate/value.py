@@ -56,6 +56,13 @@ def decode(kind: Type, record: bytearray | memoryview, at: int) -> int | bool | 
     return bool(value) if kind.form == "bool" and value < 2 else value
 
 
+def decode_array(kind: Type, record: bytearray | memoryview, at: int, count: int) -> tuple[int | bool | str, ...]:
+    """``count`` values of ``kind``, one behind the other."""
+    if kind.form in ("mac", "bool"):
+        return tuple(decode(kind, record, at + i * kind.size) for i in range(count))
+    return struct.unpack_from(f"={count}{_NATIVE[kind.form, kind.size].format[-1]}", record, at)
+
+
 def limits(form: str, size: int) -> tuple[int, int]:
     """Smallest and largest value of an integer of ``size`` bytes."""
     if form == "int":

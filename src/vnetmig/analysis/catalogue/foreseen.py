@@ -5,7 +5,7 @@ Knows what goes wrong silently; its entries have causes and remedies like the ot
 
 from __future__ import annotations
 
-from vnetmig.analysis.catalogue.wording import Message
+from vnetmig.analysis.catalogue.wording import Message, Wording
 
 MESSAGES: tuple[Message, ...] = (
     Message(
@@ -57,6 +57,25 @@ MESSAGES: tuple[Message, ...] = (
         means="The stream ends before its end mark.",
         causes=("the source died or cancelled while it sent", "the disk was full when the file was written"),
         remedies=("save the VM again", "look at the source's log for why it stopped"),
+    ),
+    Message(
+        id="machine-type-unsupported",
+        source="system/vl.c:select_machine",
+        wordings=(
+            Wording("unsupported machine type", until="10.0"),
+            Wording('unsupported machine type: "{type}"', since="10.0"),
+        ),
+        means="The destination's QEMU has no machine type of that name: it does not start.",
+        causes=("the type came with a later release", "the release has dropped the type: those of six years ago go"),
+        remedies=("use a machine type that both releases have", "migrate by way of a release in between"),
+    ),
+    Message(
+        id="property-unknown",
+        source="hw/core/qdev-properties.c",
+        wordings=(),
+        means="The destination's QEMU does not have a property that its command line sets: it does not start.",
+        causes=("the property came with a later release",),
+        remedies=("leave the property out; `vnetmig explain NAME` says since when it is there",),
     ),
     Message(
         id="stream-empty",

@@ -49,7 +49,8 @@ class Arriving:
 
     def number(self, name: str, part: str = "") -> int | None:
         """A value of the device itself, or of one of its subsections; None when it did not come."""
-        return self.parts[part].value(name) if part in self.parts else None
+        there = self.parts.get(part)
+        return None if there is None else there.value(name)
 
     def content(self, path: str) -> bytes:
         value = self.record.get(path, b"")

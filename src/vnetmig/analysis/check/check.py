@@ -6,7 +6,7 @@ the profile, changes neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from vnetmig.analysis.check import command_rules, ending_rules, opening_rules, other_rules, ram_rules, stream_rules
@@ -23,6 +23,7 @@ from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.errors import StreamError
 from vnetmig.stream.events import Eof
+from vnetmig.stream.row import SectionRow
 from vnetmig.virtio.section import device_of
 
 
@@ -43,7 +44,7 @@ def check(
     >>> import vnetmig
     >>> result = vnetmig.check(vnetmig.sample(), qemu="11.1")
     >>> result.verdict, result[0].message
-    ('refused', 'VQ 0 vring.num 1024 exceeds allocated max 256')
+    ('refused', 'VQ 0 vring.num 1024 exceeds allocated max 128')
     """
     document = stream if isinstance(stream, Stream) else load(stream, partial=True, engine=engine)
     release = Release.parse(qemu) if isinstance(qemu, str) else qemu
@@ -78,7 +79,7 @@ def _troubles(
     capabilities = stream.capabilities if profile.capabilities is None else profile.capabilities
     commands = command_rules.commands(stream.commands, release)
     ahead = next(commands, None)
-    for section in stream.sections:
+    for section in _to_look_at(stream, profile):
         if section.type not in ("start", "full"):
             continue
         while ahead is not None and (ahead.offset or 0) < section.offset:
@@ -125,7 +126,7 @@ def _troubles(
         yield ahead, None
         if ahead.stops:
             return
-    if stream.error is not None and any(isinstance(event, Eof) for event in stream.events):
+    if stream.error is not None and any(isinstance(event, Eof) for event in stream.ends):
         yield stream_rules.description(stream.error, stream.input), None
     elif stream.error is not None:
         last = stream.sections[-1] if stream.sections else None
@@ -141,14 +142,43 @@ def _troubles(
         yield trouble, None
 
 
-def _described(stream: Stream) -> frozenset[tuple[str, int]]:
+def _to_look_at(stream: Stream, profile: Profile) -> list[Section]:
+    """All sections that a rule may have something to say to. Those of devices that only the stream describes are most
+    of it, and mostly as described: then they need not even be made."""
+    description = stream.description
+    versions = {} if description is None else description.versions
+    if versions is None:
+        return stream.sections
+    found: list[Section] = []
+    for piece in stream.unsettled:
+        if isinstance(piece, Section):
+            found.append(piece)
+        elif not _is_quiet(piece, versions, profile):
+            return stream.sections
+    return found
+
+
+def _is_quiet(row: SectionRow, versions: Mapping[tuple[str, int, int], int | None], profile: Profile) -> bool:
+    if versions and not other_rules.is_as_described(row, versions):
+        return False
+    for header, *_ in row.places:
+        kind = device_of(header.idstr)
+        if kind is not None or not stream_rules.takes(header, kind, profile, ()):
+            return False
+    return True
+
+
+def _described(stream: Stream) -> Collection[tuple[str, int]]:
     """(idstr, instance) of the devices in the stream's description."""
     description = stream.description
+    if description is None:
+        return ()
+    if description.versions is not None:
+        return description.lengths()
     try:
-        devices = description.devices if description is not None else ()
+        return frozenset((device.name, device.instance_id) for device in description.devices)
     except StreamError:
-        return frozenset()
-    return frozenset((device.name, device.instance_id) for device in devices)
+        return ()
 
 
 def _waiting(profile: Profile, idstr: str, kind: str) -> DeviceProfile:

@@ -16,6 +16,7 @@ from vnetmig.analysis.check.wire_names import frames_of
 from vnetmig.analysis.finding import Severity
 from vnetmig.virtio import features
 from vnetmig.virtio.core import QUEUE_MAX
+from vnetmig.vmstate.table import Part, below
 
 SIZE_CHECKED = "11.1"
 """Since this release a queue may not be larger than the destination made it."""
@@ -135,13 +136,22 @@ def newer_subsections(state: Arriving) -> Iterator[Trouble]:
     for path, name, parent, since in _NEWER:
         if path in state.parts and not state.release.since(since):
             yield _unknown(name, parent, path)
-    if f"{_FEATURES_128}.#version" in state.record and not state.release.since("10.2"):
+    if state.release.since("10.2"):
+        return
+    if "features128" in _of_modern_state(state):
         frames = frames_of("extra_state.pci", state.release)
         yield _unknown("virtio_pci/modern_state/features128", "virtio_pci/modern_state", _FEATURES_128, frames)
-    version = state.record.get("rss.#version")
-    if isinstance(version, int) and version >= 2 and not state.release.since("10.2"):
+    version = state.record.get("rss.#version") if "rss" in state.parts else None
+    if isinstance(version, int) and version >= 2:
         values = {"vmsd": "virtio-net-device/rss", "version": version, "local": 1}
         yield Trouble("vmstate-too-new", values, "rss.#version", inside="virtio-net-device")
+
+
+def _of_modern_state(state: Arriving) -> dict[str, Part]:
+    """Subsections of virtio_pci/modern_state."""
+    extra = state.parts.get("extra_state")
+    modern = None if extra is None else below(extra).get("modern_state")
+    return {} if modern is None else below(modern)
 
 
 def _unknown(name: str, parent: str, path: str, frames: tuple[Frame, ...] = ()) -> Trouble:

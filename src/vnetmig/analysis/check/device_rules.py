@@ -175,6 +175,9 @@ def _wrapped(trouble: Trouble, state: Arriving) -> Trouble:
 
 def _offset(state: Arriving, path: str) -> int | None:
     """Where ``path``, or the first field in it, stands in the stream."""
+    begin = state.record.begin_of(path)
+    if begin is not None:
+        return state.base + begin
     for spot in state.record.walk():
         if path.startswith(spot.path) or spot.path.startswith(path):
             index = path[len(spot.path) :]

@@ -108,11 +108,11 @@ def behind(stream: Stream) -> Iterator[Trouble]:
     """What comes behind the end mark, where a description should: QEMU says so, and has loaded everything."""
     if any(command.number in _POSTCOPY for command in stream.commands):
         return
-    end = next((event for event in stream.events if isinstance(event, Eof)), None)
+    end = next((event for event in stream.ends if isinstance(event, Eof)), None)
     if end is None or stream.description is not None:
         return
     data, at = stream.input, end.offset + end.size
-    trailing = any(isinstance(event, Trailing) for event in stream.events)
+    trailing = any(isinstance(event, Trailing) for event in stream.ends)
     got = data[at] if at < len(data) else 0
     if got != framing.VMDESCRIPTION and (trailing or at >= len(data)):
         yield Trouble("vmdesc-unexpected", {"type": got}, offset=at, severity=Severity.INFO, level=Level.STREAM)

@@ -198,7 +198,7 @@ def vlans(state: Arriving) -> Iterator[Trouble]:
     if state.release.since(VLANS_KEPT) or not state.guest_features & _CTRL_VLAN:
         return
     words = state.record.get("vlans", ())
-    if isinstance(words, tuple) and any(int(word) & (~1 if not index else ~0) for index, word in enumerate(words)):
+    if isinstance(words, tuple) and words and (int(words[0]) & ~1 or any(words[1:])):
         yield Trouble(
             "vlan-lost",
             {},

@@ -6,7 +6,7 @@ destination of the same make has the same; that is what these rules take for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from vnetmig.analysis.check import board_rules
 from vnetmig.analysis.check.guest_ram import guest_ram
@@ -15,13 +15,14 @@ from vnetmig.analysis.check.trouble import Level, Trouble
 from vnetmig.analysis.profile.profile import Profile
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
+from vnetmig.stream.row import SectionRow
 
 MISDESCRIBED = frozenset({"s390_css"})
 """Sections whose description QEMU itself writes wrongly (null pointers in arrays)."""
 
 
 def section(
-    stream: Stream, found: Section, described: frozenset[tuple[str, int]], profile: Profile
+    stream: Stream, found: Section, described: Collection[tuple[str, int]], profile: Profile
 ) -> Iterator[Trouble]:
     """``described``: (idstr, instance) of every device that the stream describes; empty when it has no description."""
     yield from board_rules.oldest(found, profile.qemu)
@@ -48,3 +49,13 @@ def section(
             missing = footer(mark, found.idstr, found.section_id, begin + size)
             if missing is not None:
                 yield missing
+
+
+def is_as_described(row: SectionRow, versions: Mapping[tuple[str, int, int], int | None]) -> bool:
+    """Does nothing here speak against any section of ``row``? ``versions`` are those that the stream describes: idstr,
+    instance and occurrence -> version_id."""
+    for header, occurrence, *_ in row.places:
+        version = versions.get((header.idstr, header.instance_id, occurrence), -1)
+        if version is not None and header.version_id > version:
+            return False
+    return True

@@ -13,7 +13,7 @@ from vnetmig.analysis.check.arriving import Arriving
 from vnetmig.analysis.check.guest_ram import GuestRam
 from vnetmig.analysis.check.trouble import Trouble
 from vnetmig.analysis.finding import Severity
-from vnetmig.virtio.rings import PAGE_SIZE, Memory, QueueState, RingState, check_rings, ring_spans
+from vnetmig.virtio.rings import PAGE_SIZE, RING_PACKED, Memory, QueueState, RingState, check_rings, ring_spans
 
 BROKEN_SINCE = "6.0"
 """Since then a guest index that cannot be is printed and marks the device broken; before, it was logged at most."""
@@ -34,19 +34,27 @@ _WORDS = {
 }
 
 
+_NOT_CHECKED = Trouble(
+    "rings-not-checked",
+    {},
+    "vq",
+    severity=Severity.INFO,
+    words="rings not checked: the guest's memory is not given",
+)
+
+
 def rings(state: Arriving) -> Iterator[Trouble]:
     """Of each queue that has an address, in order; the loader stops at the first that fails."""
     memory = state.memory
+    placed = [num for num, desc in zip(state.queues.get("num", ()), state.queues.get("desc", ()), strict=True) if desc]
+    if memory is None and all(placed):  # nothing that a ring holds is known, and no size needs a word
+        if placed and not state.guest_features & RING_PACKED:
+            yield _NOT_CHECKED
+        return
     sizes = net_rules.sizes_set(state) if state.kind == "virtio-net" else {}
     checked = check_rings(state.record, memory, state.engine, log_only=True)
     if any(_is_unknown(ring) for ring in checked):
-        yield Trouble(
-            "rings-not-checked",
-            {},
-            "vq",
-            severity=Severity.INFO,
-            words="rings not checked: the guest's memory is not given",
-        )
+        yield _NOT_CHECKED
     if memory is not None and not isinstance(memory, GuestRam) and _is_foreign(state, memory):
         yield Trouble(
             "memory-foreign",
@@ -84,6 +92,7 @@ def _judged(ring: RingState, sizes: Mapping[int, int], state: Arriving) -> Itera
     if not size and not queue.legacy:
         yield Trouble("queue-empty", {}, f"vq[{ring.index}].num", severity=Severity.CRASH)
         return
+    values: dict[str, object]
     avail, used = ring.avail_idx, ring.used_idx
     unmapped = _unmapped(queue, size, state) if size else None
     if unmapped is not None:
@@ -97,7 +106,7 @@ def _judged(ring: RingState, sizes: Mapping[int, int], state: Arriving) -> Itera
     printed = state.release.since(BROKEN_SINCE)
     if avail is not None and (avail - queue.last_avail_idx) % 0x10000 > size:
         delta = (avail - queue.last_avail_idx) % 0x10000
-        values: dict[str, object] = {
+        values = {
             "index": ring.index,
             "size": size,
             "guest": avail,

@@ -47,7 +47,7 @@ def header(
     """Is there a device for this section, and does it know this version? ``described``: (idstr, instance) of the
     devices in the stream's own description."""
     kind = device_of(found.idstr)
-    if not _is_known(found, kind, profile, described):
+    if not takes(found, kind, profile, described):
         if found.type == framing.SECTION_START and ITERATIVE in capabilities:
             yield Trouble(
                 "needs-iterative",
@@ -71,7 +71,8 @@ def unknown(found: SectionHeader, offset: int, hint: str | None = None) -> Troub
     return Trouble("unknown-section", values, offset=offset, level=Level.STREAM, stops=True, hint=hint)
 
 
-def _is_known(found: SectionHeader, kind: str | None, profile: Profile, described: Collection[tuple[str, int]]) -> bool:
+def takes(found: SectionHeader, kind: str | None, profile: Profile, described: Collection[tuple[str, int]]) -> bool:
+    """Is there a device for a section of that name and instance?"""
     idstr, instance = found.idstr, found.instance_id
     if kind is not None and profile.devices:
         if profile.device(idstr) is not None:
@@ -116,7 +117,7 @@ def _signed(value: int) -> int:
 
 def missing_devices(stream: Stream, profile: Profile) -> Iterator[Trouble]:
     """Devices of the destination that nothing came for stay as after a reset: QEMU does not mind, the guest does."""
-    came = {section.idstr for section in stream.sections}
+    came = stream.names
     bare = {idstr for idstr in came if "/" not in idstr}
     for device in profile.devices:
         if device.idstr not in came and device.kind not in bare:

@@ -127,11 +127,15 @@ def of_two_guests(most: CheckResult, least: CheckResult, missing: Mapping[str, s
     ``missing``: idstr -> names of the features that the device is not offered at the destination.
     """
     every = of_a_stream(least)
+    if not least.loads:
+        return every
     known = {(one.rule, one.device) for one in least}
     some = [
         Found(replace(one, follows=False), _which_guests(one, missing))
         for one in most
-        if one.severity > Severity.INFO and (one.rule, one.device) not in known
+        if one.severity > Severity.INFO
+        and (one.rule, one.device) not in known
+        and (not one.follows or one.rule in _WHICH_GUESTS)
     ]
     return (*every, *some)
 

@@ -64,10 +64,11 @@ def _stream(profile: Profile, *, most: bool) -> Stream:
 
 
 def _accepted(device: DeviceProfile, *, most: bool) -> int:
-    """The least is what a legacy driver needs, nothing; a device without a legacy interface wants VERSION_1."""
+    """The least is what a legacy driver needs, nothing; a device without a legacy interface wants VERSION_1. Through
+    the legacy interface alone only 32 features can be had at all."""
     offered = device.host_features or 0
     if most:
-        return offered
+        return offered if offered & p.VERSION_1 else offered & _LOW
     return offered & p.VERSION_1 if device.pci_ids is not None and device.pci_ids[1] else 0
 
 
@@ -127,8 +128,9 @@ def _pci_config(device: DeviceProfile, vectors: int) -> bytes:
         ids=device.pci_ids,
         multifunction=device.properties.get("multifunction", "off") == "on",
         queue_pages=device.properties.get("page-per-vq", "off") == "on",
+        config_len=device.config_len,
     )
-    for one in expected:
+    for one in expected.bytes:
         config[one.offset] = one.value
     if size > CONFIG_SIZE:  # a Port's device: its two capabilities stand where no load compares them
         config[_POWER : _POWER + 2] = bytes((_CAP_POWER, _EXPRESS))

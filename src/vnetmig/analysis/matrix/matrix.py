@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vnetmig.analysis.check.check import check
-from vnetmig.analysis.matrix.cell import Cell, Found, of_a_stream, of_two_guests
+from vnetmig.analysis.matrix.cell import Cell, Found, Outcome, of_a_stream, of_two_guests
 from vnetmig.analysis.matrix.imagined import Guests, guests_of
 from vnetmig.analysis.matrix.place import Place, columns_of, releases_of, row_of_stream, rows_of
 from vnetmig.analysis.matrix.place_rules import does_not_start, missing_devices
@@ -123,7 +123,7 @@ def _there(source: Place, destination: Place) -> Profile:
     """The destination as it is for a machine of ``source``: an alias is the source's type, and a host without devices
     starts the source's own."""
     profile = destination.profile
-    if profile.host is not None and not profile.devices:
+    if profile.host is not None and not profile.devices and not profile.others:
         return narrowed(on_release(source.profile, destination.release, source.machine), profile.host)
     return on_release(profile, destination.release, source.machine)
 
@@ -136,9 +136,13 @@ def _found(source: Place, guests: Guests | None, there: Profile, engine: str | N
         assert source.stream is not None
         return of_a_stream(check(source.stream, there, source=source.profile, engine=engine))
     lacking = tuple(map(Found, missing_devices(source.profile, there)))
-    there = replace(there, devices=tuple(device for device in there.devices if device.kind in SECTIONS))
+    imagined = tuple(device for device in there.devices if device.kind in SECTIONS)
+    there = replace(there, devices=imagined, command=None)  # made already, and not to be made again
     most, least = (check(stream, there, source=source.profile, engine=engine) for stream in (guests.most, guests.least))
-    return (*lacking, *of_two_guests(most, least, _missing(source.profile, there)))
+    found = of_two_guests(most, least, _missing(source.profile, there))
+    if any(one.finding.device is None and one.outcome == Outcome.REFUSED for one in found):
+        return found  # the stream's head is refused, in front of all devices
+    return lacking or found
 
 
 def _missing(source: Profile, there: Profile) -> dict[str, str]:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vnetmig.analysis.profile.known_types import lacks
-from vnetmig.analysis.profile.machine_type import MachineType, machine_type
+from vnetmig.analysis.profile.machine_type import machine_type
 from vnetmig.analysis.profile.on_release import on_release
-from vnetmig.analysis.profile.profile import DeviceProfile, Profile
+from vnetmig.analysis.profile.profile import Profile
 from vnetmig.analysis.profile.properties import KINDS, Settings
 from vnetmig.analysis.release import WATCHED, Release
 from vnetmig.document.stream import Stream
@@ -30,8 +30,10 @@ class Place:
 
     @property
     def assumed(self) -> tuple[str, ...]:
+        """In words; not what an alias is taken for, as that is what the rows are made over."""
+        words = [word for word in self.profile.assumed if not (is_open(self.profile) and "machine type" in word)]
         own = [f"{device.idstr}: {word}" for device in self.profile.devices for word in device.assumed]
-        return (*self.profile.assumed, *own)
+        return (*words, *own)
 
 
 def releases_of(profile: Profile, asked: Sequence[Release]) -> tuple[Release, ...]:
@@ -49,7 +51,7 @@ def releases_of(profile: Profile, asked: Sequence[Release]) -> tuple[Release, ..
 
 def columns_of(name: str, profile: Profile, releases: Iterable[Release]) -> Iterator[Place]:
     """``profile`` as a destination on each release."""
-    fixed = None if _is_open(profile) else profile.machine
+    fixed = None if is_open(profile) else profile.machine
     for release in releases:
         yield Place(name, profile, release, fixed)
 
@@ -57,7 +59,7 @@ def columns_of(name: str, profile: Profile, releases: Iterable[Release]) -> Iter
 def rows_of(name: str, profile: Profile, releases: Sequence[Release]) -> tuple[list[Place], list[str]]:
     """``profile`` as a source on each release, and why others are no rows: a QEMU that cannot be started sends
     nothing."""
-    if not profile.devices:
+    if not profile.devices and not profile.others:
         return [], [f"{name}: no source, as it says nothing of any device"]
     rows: list[Place] = []
     words: list[str] = []
@@ -78,17 +80,18 @@ def row_of_stream(name: str, profile: Profile, stream: Stream) -> Place:
 
 def not_started(profile: Profile) -> Iterator[str]:
     """Why its QEMU would not start with these options."""
-    kind = machine_type(profile.machine or "none", profile.qemu)
+    machine = machine_type(profile.machine or "none", profile.qemu)
+    unknown: dict[str, list[str]] = {}
     for device in profile.devices:
-        for name in _unknown(device, profile.qemu, kind):
-            yield f"QEMU {profile.qemu} has no property {name} of {device.kind}"
+        if device.kind in KINDS:
+            settings = Settings(device.kind, machine, profile.qemu, device.properties)
+            unknown.setdefault(device.kind, []).extend(settings.unknown())
+    for kind, names in unknown.items():
+        if names:
+            yield f"QEMU {profile.qemu} has no property {', '.join(dict.fromkeys(names))} of {kind}"
 
 
-def _unknown(device: DeviceProfile, release: Release, kind: MachineType) -> list[str]:
-    return Settings(device.kind, kind, release, device.properties).unknown() if device.kind in KINDS else []
-
-
-def _is_open(profile: Profile) -> bool:
+def is_open(profile: Profile) -> bool:
     """Does its command line leave the version of the machine type to QEMU?"""
     if profile.command is None:
         return False
@@ -98,7 +101,7 @@ def _is_open(profile: Profile) -> bool:
 def _machines(profile: Profile, release: Release, releases: Iterable[Release]) -> list[str | None]:
     """What the machine type may be on ``release``: an alias was the newest type of the QEMU that the guest was first
     started by, and has been carried along since."""
-    if not _is_open(profile):
+    if not is_open(profile):
         return [None]
     named = dict.fromkeys(on_release(profile, one).machine for one in releases)
     return [machine for machine in named if machine is not None and lacks(release, machine) is None]

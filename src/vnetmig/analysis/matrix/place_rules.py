@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vnetmig.analysis.catalogue.messages import message
 from vnetmig.analysis.check.trouble import Level, Trouble, finding
-from vnetmig.analysis.finding import Finding
+from vnetmig.analysis.finding import Finding, Severity
 from vnetmig.analysis.matrix.place import not_started
 from vnetmig.analysis.profile.known_types import lacks
 from vnetmig.analysis.profile.profile import Profile
@@ -16,19 +17,18 @@ from vnetmig.virtio.section import SECTIONS
 
 
 def does_not_start(there: Profile) -> Iterator[Finding]:
-    """Why the destination's QEMU does not even start."""
+    """Why the destination's QEMU does not even start. Nothing is loaded, so nothing is said around it."""
     release = there.qemu
     why = lacks(release, there.machine)
     if why is not None:
-        trouble = Trouble(
-            "machine-type-unsupported",
-            {"type": there.machine},
-            level=Level.STREAM,
-            hint=f"{why}: use a machine type that both releases have",
-        )
-        yield finding(trouble, release, None)
+        said = message("machine-type-unsupported").say(release, type=there.machine) or why
+        yield _refused("machine-type-unsupported", said, f"{why}: use a machine type that both releases have")
     for words in not_started(there):
-        yield finding(Trouble("property-unknown", level=Level.STREAM, words=words), release, None)
+        yield _refused("property-unknown", words, message("property-unknown").remedies[0])
+
+
+def _refused(rule: str, said: str, hint: str) -> Finding:
+    return Finding(rule, Severity.REFUSED, said, hint=hint)
 
 
 def missing_devices(source: Profile, there: Profile) -> Iterator[Finding]:

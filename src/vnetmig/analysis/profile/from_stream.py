@@ -6,7 +6,9 @@ machine type has it by default, and marked as assumed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from uuid import UUID
 
 from vnetmig.analysis.profile import shape
@@ -17,18 +19,19 @@ from vnetmig.analysis.profile.net_backend import Backend, Host
 from vnetmig.analysis.profile.profile import DeviceProfile, Profile
 from vnetmig.analysis.profile.properties import KINDS, Settings
 from vnetmig.analysis.release import Release
-from vnetmig.document.device import Device
-from vnetmig.document.net import NetDevice
+from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.stream.configuration import Uuid
 from vnetmig.stream.mapped_pieces import MappedEntry
 from vnetmig.stream.ram import RamWords
 from vnetmig.stream.ram_words import BlockList
+from vnetmig.stream.row import SectionRow
 from vnetmig.stream.vmdescription import Style
+from vnetmig.virtio.core import QUEUE_MAX
 from vnetmig.virtio.features import features
-from vnetmig.virtio.offered import disproved, proved
-from vnetmig.virtio.rings import guest_features
+from vnetmig.virtio.offered import disproved, offered_at_least
 from vnetmig.vmstate import Record
+from vnetmig.vmstate.table import Part, parts
 
 
 def profile_of(stream: Stream, release: Release | None = None) -> Profile:
@@ -46,20 +49,22 @@ def profile_of(stream: Stream, release: Release | None = None) -> Profile:
     machine = machine_type(stream.machine or "none", release)
     words += machine.assumed
     devices: dict[str, DeviceProfile] = {}
-    others: list[str] = []
-    for section in stream.sections:
-        kind = section.idstr.rpartition("/")[2]
-        is_virtio = section.type == "full" and kind in KINDS and section.state is not None
-        device = section.device if is_virtio else None
-        if device is not None:
-            devices[section.idstr] = _device(device, kind, machine, release)
-        elif section.type == "full" and "/" in section.idstr and section.idstr not in others:
-            others.append(section.idstr)
+    others: dict[str, None] = {}
+    for piece in stream.unsettled:
+        if isinstance(piece, SectionRow):
+            others.update(dict.fromkeys([header.idstr for header, *_ in piece.places]))
+            continue
+        kind = piece.idstr.rpartition("/")[2]
+        state = piece.state if piece.type == "full" and kind in KINDS else None
+        if state is not None:
+            devices[piece.idstr] = _device(piece.idstr, state.record, kind, machine, release)
+        elif piece.type == "full":
+            others[piece.idstr] = None
     return Profile(
         release,
         machine=stream.machine,
         devices=tuple(devices.values()),
-        others=tuple(others),
+        others=tuple(idstr for idstr in others if "/" in idstr),
         complete=stream.error is None,
         ram=_ram(stream),
         uuid=_uuid(stream),
@@ -85,30 +90,33 @@ def _guessed(stream: Stream) -> tuple[Release, str]:
     description = stream.description
     if description is not None and description.fault is None and description.style is Style.SPACED:
         return Release(5, 2), "its vmdescription is spaced, as 5.2 and older write it"
-    if any(_largest_queues(net.record) for net in stream.nets()):
+    nets = [parts(record) for record in _net_records(stream)]
+    if any(_largest_queues(found) for found in nets):
         return Release(10, 0, 13), "every virtqueue was made with 1024 entries, as 10.0.13 does it"
     least: Version = (7, 2)
     why = "its vmdescription has no configuration"
     if description is None or description.fault is not None:
         why = "it has no vmdescription"
-    elif description.configuration is not None:
+    elif description.has_configuration:
         least, why = (10, 0), "its vmdescription has a configuration"
-    if any("128bit_features" in net.record.subsections() for net in stream.nets()):
+    if any("128bit_features" in found for found in nets):
         least, why = (11, 1), "it has features above bit 63"
     if machine.version is not None and machine.version > least:
         least, why = machine.version, f"the machine type is {stream.machine}"
     return Release(least[0], least[1], 2 if least[:2] == (10, 0) else 0), why
 
 
-def _largest_queues(record: Record) -> bool:
+def _net_records(stream: Stream) -> Iterator[Record]:
+    for piece in stream.unsettled:
+        state = piece.state if isinstance(piece, Section) and piece.type == "full" else None
+        if state is not None and state.record.program.vmsd.name == "virtio-net":
+            yield state.record
+
+
+def _largest_queues(found: dict[str, Part]) -> bool:
     """Has the control queue of a NIC 1024 entries? No property sets that."""
-    sizes = _queue_sizes(record)
+    sizes = _queue_sizes(found)
     return len(sizes) >= 3 and sizes[-1] == shape.QUEUE_SIZE_MAX
-
-
-def _number(record: Record, path: str) -> int | None:
-    value = record.get(path)
-    return value if isinstance(value, int) else None
 
 
 def _bytes(record: Record, path: str) -> bytes | None:
@@ -116,45 +124,45 @@ def _bytes(record: Record, path: str) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _queue_sizes(record: Record) -> tuple[int, ...]:
+def _queue_sizes(found: dict[str, Part]) -> tuple[int, ...]:
     """As the device made them: beside what the driver chose where that is different, else the same."""
-    sizes = []
-    for index in range(_number(record, "num_queues") or 0):
-        made = _number(record, f"ringsize.vq[{index}].num_default")
-        sizes.append(made if made is not None else _number(record, f"vq[{index}].num") or 0)
-    return tuple(sizes)
+    sizes = found[""].columns("vq", QUEUE_MAX).get("num", ())
+    return found["ringsize"].columns("vq", len(sizes))["num_default"] if "ringsize" in found else sizes
 
 
-def _made_sizes(record: Record, settings: Settings) -> tuple[int, ...] | None:
+def _made_sizes(found: dict[str, Part], settings: Settings) -> tuple[int, ...] | None:
     """Entries of each queue as a device of this release is made. Where all have the most that there is, they are as
     10.0.13 makes them, whatever was asked for: another release makes its own."""
-    sizes = _queue_sizes(record)
+    sizes = _queue_sizes(found)
     if sizes and all(size == shape.QUEUE_SIZE_MAX for size in sizes):
         return shape.queue_sizes(settings, 1)
     return sizes or None
 
 
-def _device(device: Device, kind: str, machine: MachineType, release: Release) -> DeviceProfile:
-    record = device.record
+def _device(idstr: str, record: Record, kind: str, machine: MachineType, release: Release) -> DeviceProfile:
+    found = parts(record)
+    core = found[""]
     config = _bytes(record, "pci.config")
-    table = _bytes(record, "msix")
-    length = _number(record, "config_len")
-    header, ufo = _number(record, "has_vnet_hdr"), _number(record, "has_ufo")
-    net = isinstance(device, NetDevice)
-    bits, sure = _features(device, kind, machine, release, header=bool(header), ufo=bool(ufo))
+    header, ufo = bool(core.value("has_vnet_hdr")), bool(core.value("has_ufo"))
+    net = record.program.vmsd.name == "virtio-net"
+    length, pairs = core.value("config_len"), core.value("max_queue_pairs")
+    transport = Transport(MMIO) if config is None else Transport()
+    sure = offered_at_least(kind, found) & ~later_than(kind, release)
+    offer = _offer(kind, machine, release, transport, header, ufo)
+    bits = offer & ~(disproved(found) | shape.not_asked_for(kind, length or 0)) | sure
     return DeviceProfile(
-        device.idstr,
+        idstr,
         kind,
         host_features=bits,
         assumed_features=bits & ~sure,
-        queue_pairs=device.max_queue_pairs if isinstance(device, NetDevice) else None,
-        queue_sizes=_made_sizes(record, Settings(kind, machine, release, {})),
-        vectors=None if config is None else len(table or b"") // 16,
+        queue_pairs=(1 if pairs is None else pairs) if net else None,
+        queue_sizes=_made_sizes(found, Settings(kind, machine, release, {})),
+        vectors=None if config is None else len(_bytes(record, "msix") or b"") // 16,
         config_size=None if config is None else len(config),
         config_len=length,
-        has_vnet_hdr=bool(header) if net else None,
-        has_ufo=bool(ufo) if net else None,
-        mac=device.mac if isinstance(device, NetDevice) else None,
+        has_vnet_hdr=header if net else None,
+        has_ufo=ufo if net else None,
+        mac=str(record["mac"]) if net else None,
         pci_ids=None if config is None else _pci_ids(config),
         assumed=(f"features that no driver accepted are as {machine.name} offers them by default",),
     )
@@ -164,20 +172,14 @@ def _pci_ids(config: bytes) -> tuple[int, int, int]:
     return int.from_bytes(config[2:4], "little"), config[8], int.from_bytes(config[0x2E:0x30], "little")
 
 
-def _features(
-    device: Device, kind: str, machine: MachineType, release: Release, *, header: bool, ufo: bool
-) -> tuple[int, int]:
-    """(all that is offered, those that are proved): what the machine type offers by default, less what cannot be."""
-    record = device.record
-    sure = device.offered_at_least if isinstance(device, NetDevice) else guest_features(record) | proved(record)
-    transport = Transport() if "pci.config" in record else Transport(MMIO)
+@lru_cache(maxsize=256)
+def _offer(kind: str, machine: MachineType, release: Release, transport: Transport, header: bool, ufo: bool) -> int:
+    """What the machine type offers by default; the guests of a fleet are of few kinds."""
     settings = Settings(kind, machine, release, {})
-    offer = host_features(settings, transport, Backend("tap"), Host(vnet_hdr=header, ufo=ufo)).bits
-    sure &= ~later_than(kind, release)
-    never = disproved(record) | shape.not_asked_for(kind, _number(record, "config_len") or 0)
-    return offer & ~never | sure, sure
+    return host_features(settings, transport, Backend("tap"), Host(vnet_hdr=header, ufo=ufo)).bits
 
 
+@lru_cache(maxsize=256)
 def later_than(kind: str, release: Release) -> int:
     """Bits that devices of ``kind`` have only in releases after this one."""
     return sum(1 << one.bit for one in features(kind) if not release.since(one.since))
@@ -186,10 +188,10 @@ def later_than(kind: str, release: Release) -> int:
 def _ram(stream: Stream) -> dict[str, int]:
     """RAM block -> bytes, from the list at the start."""
     sizes: dict[str, int] = {}
-    for section in stream.sections:
-        if section.idstr != "ram":
+    for piece in stream.unsettled:
+        if not isinstance(piece, Section) or piece.idstr != "ram":
             continue
-        for event in section.payloads:
+        for event in piece.payloads:
             payload = event.payload
             if isinstance(payload, MappedEntry):
                 sizes[payload.block.name] = payload.block.used_length

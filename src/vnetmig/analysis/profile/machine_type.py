@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vnetmig.analysis.release import Release
 
@@ -49,6 +50,7 @@ class MachineType:
         return self.version is not None and self.version < version_of(version)
 
 
+@lru_cache(maxsize=256)
 def machine_type(name: str | None, release: Release | None) -> MachineType:
     """The type called ``name``, as QEMU ``release`` knows it; None is the one it takes without -machine.
 

@@ -63,7 +63,9 @@ class Profile:
     host: Host | None = None  #: what was probed on the destination's kernel
     origin: str = ""  #: where it comes from, for people: "cmdline:vm.sh", "qmp:/run/qmp.sock", "the stream itself"
     assumed: tuple[str, ...] = ()
-    command: bytes | None = None  #: the command line it was made of: it can be made again for another release
+    command: bytes | None = field(
+        default=None, compare=False
+    )  #: the command line it was made of: it can be made again for another release
 
     @property
     def assumptions(self) -> tuple[str, ...]:

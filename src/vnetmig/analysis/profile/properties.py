@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from vnetmig.analysis.profile.machine_type import MachineType
@@ -159,7 +160,8 @@ KINDS: Final = frozenset(_OWN)
 """The kinds of devices whose offers are known, by their sections' names."""
 
 
-def properties(kind: str) -> dict[str, Property]:
+@lru_cache(maxsize=64)
+def properties(kind: str) -> Mapping[str, Property]:
     """Every known property of a kind of device; its own lines over those of all devices."""
     return {line.name: line for line in (*_EVERY, *_PCI, *_MMIO, *_OWN.get(kind, ()))}
 

@@ -5,6 +5,7 @@ Knows the rules of QEMU's devices as functions of their settings. Knows no comma
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from vnetmig.analysis.profile.host_features import Transport, legacy, modern, property_bits
@@ -124,6 +125,7 @@ def config_len(settings: Settings) -> int:
     return 0
 
 
+@lru_cache(maxsize=256)
 def not_asked_for(kind: str, length: int) -> int:
     """Features that a device with a device configuration of ``length`` bytes cannot have been asked for."""
     table = {"virtio-net": _NET_CONFIG, "virtio-blk": _BLK_CONFIG}.get(kind, ())
