@@ -89,7 +89,9 @@ class _Opening:
 
 def opening(stream: Stream, profile: Profile) -> Iterator[Trouble]:
     """Of header and configuration; one that ``stops`` ends the load."""
-    opened = _Opening(bytes(stream.input[:LOOKED_AT]))
+    if not stream.input and stream.error is None:
+        return  # made of values
+    opened = _Opening(_first_bytes(stream))
     if not opened.data and _is_empty(stream):
         words = "the stream is empty: QEMU goes on waiting for its first byte"
         yield Trouble("stream-empty", {}, offset=0, severity=Severity.HANG, level=Level.STREAM, words=words, stops=True)
@@ -112,6 +114,16 @@ def opening(stream: Stream, profile: Profile) -> Iterator[Trouble]:
         yield _stop("configuration-missing", {"got": found}, begin)
         return
     yield from _configuration(opened, profile, machine, stream.configuration is not None)
+
+
+def _first_bytes(stream: Stream) -> bytes:
+    """With what was changed in the configuration."""
+    data = bytes(stream.input[:LOOKED_AT])
+    if stream.configuration is None:
+        return data
+    begin = framing.FILE_HEADER_SIZE + 1
+    body = stream.configuration.encode()
+    return data[:begin] + body + data[begin + len(body) :]
 
 
 def _is_empty(stream: Stream) -> bool:
