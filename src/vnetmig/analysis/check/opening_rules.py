@@ -167,7 +167,7 @@ def _configuration(opened: _Opening, profile: Profile, machine: str, is_read: bo
         if version != 1:
             rule = "vmstate-too-new" if version > 1 else "vmstate-too-old"
             values = {"vmsd": called, "version": version, "local": 1, "minimum": 1}
-            yield _inside(rule, values, called, release, opened.at - 4)
+            yield _in_subsection(rule, values, called, release, opened.at - 4)
             return
         if part == "target-page-bits":
             bits = opened.number(4)
@@ -193,7 +193,7 @@ def _configuration(opened: _Opening, profile: Profile, machine: str, is_read: bo
                 if not _is_known(called_one, release):
                     frames = (Frame("configuration/capabilities", "capabilities", "capability"),)
                     unknown: dict[str, object] = {"capability": called_one}
-                    yield _inside("capability-unknown", unknown, called, release, begin, frames)
+                    yield _in_subsection("capability-unknown", unknown, called, release, begin, frames)
                     return
                 listed.append(called_one)
             capabilities = tuple(listed)
@@ -272,7 +272,7 @@ def _ended(name: str, release: Release, at: int) -> Trouble:
     )
 
 
-def _inside(
+def _in_subsection(
     rule: str, values: dict[str, object], subsection: str, release: Release, at: int, frames: tuple[Frame, ...] = ()
 ) -> Trouble:
     """Refused in a subsection: since 10.2 that is said around the reason."""
