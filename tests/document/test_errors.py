@@ -58,16 +58,6 @@ CASES = [
     (
         RSS,
         NET,
-        "rss.indirections_len",
-        0xFFFF,
-        "Failed to load virtio-net-device/rss:indirections_table",
-        "rss.indirections_table",
-        "at most 32768",
-        0xFFFF,
-    ),
-    (
-        RSS,
-        NET,
         "rss.#version",
         3,
         "virtio-net-device/rss: incoming version_id 3 is too new for local version_id 2",

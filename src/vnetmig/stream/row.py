@@ -36,6 +36,10 @@ class SectionRow:
         self.size = len(data)
         self.places = places
 
+    def payload(self, place: Place) -> bytes:
+        """The payload of one of ``places``."""
+        return self._data[place[3] : place[4]]
+
     def __iter__(self) -> Iterator[tuple[SectionStart, SectionPayload, SectionFooter]]:
         data, offset = self._data, self.offset
         for header, _, at, start, end in self.places:

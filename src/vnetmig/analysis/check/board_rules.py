@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from vnetmig.analysis.check.guest_ram import GuestRam
@@ -19,6 +19,7 @@ from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.migration.described import program_of
 from vnetmig.stream.outline import DeviceDescription
+from vnetmig.stream.payload import SectionHeader
 from vnetmig.stream.vmdesc_json import JsonObject
 from vnetmig.virtio.core import PCI_DEVICE
 from vnetmig.vmstate.types import INT32_LE
@@ -63,6 +64,13 @@ _OLDEST: tuple[tuple[str, int, str | None], ...] = (
 """As 5.2, 7.2, 10.0 and 11.1 do it; where they differ the later bound was seen with 11.1."""
 
 
+_LATEST_OLDEST = {name: max(oldest for one, oldest, _ in _OLDEST if one == name) for name, *_ in _OLDEST}
+
+OPTION_ROM = "kvm-tpr-opt"
+_STATE, _ROM_STATE = -20, -4
+"""Where two words stand from the end of its payload: whether it is in use, and where its ROM keeps its state."""
+
+
 def oldest(section: Section, release: Release) -> Iterator[Trouble]:
     """A version that is not read any more."""
     name = section.idstr.rpartition("/")[2]
@@ -72,21 +80,31 @@ def oldest(section: Section, release: Release) -> Iterator[Trouble]:
         yield Trouble("vmstate-too-old", values, offset=section.offset, level=Level.SECTION, stops=True)
 
 
-def option_rom(section: Section, memory: GuestRam | None, release: Release) -> Iterator[Trouble]:
+def option_rom(section: Section, payload: bytes, memory: GuestRam | None, release: Release) -> Iterator[Trouble]:
     """kvm-tpr-opt patches its option ROM in guest memory, and refuses when there is none."""
-    record = section.record if section.idstr == "kvm-tpr-opt" else None
-    if record is None or memory is None:
-        return
-    place, state = record.get("rom_state_paddr"), record.get("state")
-    if not isinstance(place, int) or not state:
-        return
-    size = memory.read(place // ROM_BLOCK * ROM_BLOCK + _ROM_SIZE, 1)
-    if size == b"\0" and memory.is_whole:
+    if lacks_rom(payload, memory):
         code = errno.EINVAL if release.since("10.2") else errno.EPERM
         values = {"vmsd": section.idstr, "version": 1, "minimum": 1, "code": -errno.EPERM}
         yield Trouble(
             "option-rom", {}, offset=section.offset, says=("post-load-hook", values), code=code, level=Level.SECTION
         )
+
+
+def lacks_rom(payload: bytes, memory: GuestRam | None) -> bool:
+    """Is ``payload`` that of a kvm-tpr-opt in use, and its ROM surely not in ``memory``?"""
+    if memory is None or len(payload) < -_STATE or not any(payload[_STATE : _STATE + 4]):
+        return False
+    place = int.from_bytes(payload[_ROM_STATE:], "big")
+    return memory.is_whole and memory.read(place // ROM_BLOCK * ROM_BLOCK + _ROM_SIZE, 1) == b"\0"
+
+
+def is_usual(header: SectionHeader, payload: Callable[[], bytes], memory: Callable[[], GuestRam | None]) -> bool:
+    """Does none of these rules speak against a section, in any release? It need not be made, then."""
+    if header.version_id < _LATEST_OLDEST.get(header.idstr.rpartition("/")[2], 0):
+        return False
+    if _PCI_PATH.match(header.idstr):
+        return 0 <= int.from_bytes(payload()[:4], "big", signed=True) <= PCI_DEVICE.version
+    return header.idstr != OPTION_ROM or not lacks_rom(payload(), memory())
 
 
 def pci_version(stream: Stream, section: Section, release: Release) -> Iterator[Trouble]:

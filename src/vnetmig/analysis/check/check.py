@@ -6,12 +6,20 @@ the profile, changes neither.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
-from vnetmig.analysis.check import command_rules, ending_rules, opening_rules, other_rules, ram_rules, stream_rules
+from vnetmig.analysis.check import (
+    board_rules,
+    command_rules,
+    ending_rules,
+    opening_rules,
+    other_rules,
+    ram_rules,
+    stream_rules,
+)
 from vnetmig.analysis.check.device_rules import device_troubles
-from vnetmig.analysis.check.guest_ram import guest_ram
+from vnetmig.analysis.check.guest_ram import GuestRam, guest_ram
 from vnetmig.analysis.check.trouble import Trouble, finding
 from vnetmig.analysis.finding import CheckResult, Finding, Severity
 from vnetmig.analysis.profile.cmdline import fitted
@@ -153,17 +161,25 @@ def _to_look_at(stream: Stream, profile: Profile) -> list[Section]:
     for piece in stream.unsettled:
         if isinstance(piece, Section):
             found.append(piece)
-        elif not _is_quiet(piece, versions, profile):
+        elif not _is_quiet(piece, versions, profile, lambda: guest_ram(stream, profile)):
             return stream.sections
     return found
 
 
-def _is_quiet(row: SectionRow, versions: Mapping[tuple[str, int, int], int | None], profile: Profile) -> bool:
+def _is_quiet(
+    row: SectionRow,
+    versions: Mapping[tuple[str, int, int], int | None],
+    profile: Profile,
+    memory: Callable[[], GuestRam | None],
+) -> bool:
     if versions and not other_rules.is_as_described(row, versions):
         return False
-    for header, *_ in row.places:
+    for place in row.places:
+        header = place[0]
         kind = device_of(header.idstr)
         if kind is not None or not stream_rules.takes(header, kind, profile, ()):
+            return False
+        if not board_rules.is_usual(header, lambda place=place: row.payload(place), memory):  # type: ignore[misc]
             return False
     return True
 

@@ -89,7 +89,9 @@ class _Opening:
 
 def opening(stream: Stream, profile: Profile) -> Iterator[Trouble]:
     """Of header and configuration; one that ``stops`` ends the load."""
-    opened = _Opening(bytes(stream.input[:LOOKED_AT]))
+    if not stream.input and stream.error is None:
+        return  # made of values
+    opened = _Opening(_first_bytes(stream))
     if not opened.data and _is_empty(stream):
         words = "the stream is empty: QEMU goes on waiting for its first byte"
         yield Trouble("stream-empty", {}, offset=0, severity=Severity.HANG, level=Level.STREAM, words=words, stops=True)
@@ -112,6 +114,16 @@ def opening(stream: Stream, profile: Profile) -> Iterator[Trouble]:
         yield _stop("configuration-missing", {"got": found}, begin)
         return
     yield from _configuration(opened, profile, machine, stream.configuration is not None)
+
+
+def _first_bytes(stream: Stream) -> bytes:
+    """With what was changed in the configuration."""
+    data = bytes(stream.input[:LOOKED_AT])
+    if stream.configuration is None:
+        return data
+    begin = framing.FILE_HEADER_SIZE + 1
+    body = stream.configuration.encode()
+    return data[:begin] + body + data[begin + len(body) :]
 
 
 def _is_empty(stream: Stream) -> bool:
@@ -155,7 +167,7 @@ def _configuration(opened: _Opening, profile: Profile, machine: str, is_read: bo
         if version != 1:
             rule = "vmstate-too-new" if version > 1 else "vmstate-too-old"
             values = {"vmsd": called, "version": version, "local": 1, "minimum": 1}
-            yield _inside(rule, values, called, release, opened.at - 4)
+            yield _in_subsection(rule, values, called, release, opened.at - 4)
             return
         if part == "target-page-bits":
             bits = opened.number(4)
@@ -181,7 +193,7 @@ def _configuration(opened: _Opening, profile: Profile, machine: str, is_read: bo
                 if not _is_known(called_one, release):
                     frames = (Frame("configuration/capabilities", "capabilities", "capability"),)
                     unknown: dict[str, object] = {"capability": called_one}
-                    yield _inside("capability-unknown", unknown, called, release, begin, frames)
+                    yield _in_subsection("capability-unknown", unknown, called, release, begin, frames)
                     return
                 listed.append(called_one)
             capabilities = tuple(listed)
@@ -260,7 +272,7 @@ def _ended(name: str, release: Release, at: int) -> Trouble:
     )
 
 
-def _inside(
+def _in_subsection(
     rule: str, values: dict[str, object], subsection: str, release: Release, at: int, frames: tuple[Frame, ...] = ()
 ) -> Trouble:
     """Refused in a subsection: since 10.2 that is said around the reason."""

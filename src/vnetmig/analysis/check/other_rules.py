@@ -40,8 +40,11 @@ def section(
         yield Trouble("unsupported-version", values, offset=found.offset, level=Level.STREAM, stops=True)
         return
     yield from board_rules.pci_version(stream, found, profile.qemu)
-    if found.idstr == "kvm-tpr-opt":
-        yield from board_rules.option_rom(found, guest_ram(stream, profile), profile.qemu)
+    if found.idstr == board_rules.OPTION_ROM:
+        begin, end = found.payload_span
+        yield from board_rules.option_rom(
+            found, bytes(stream.input[begin:end]), guest_ram(stream, profile), profile.qemu
+        )
     if any(event.assumed for event in found.payloads) and found.idstr not in MISDESCRIBED:
         begin, end = found.payload_span
         size = found.description.size
