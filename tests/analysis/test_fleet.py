@@ -31,7 +31,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def expected(files: list[Path]) -> list[tuple[object, ...]]:
-    return [told(found) for found in vnetmig.check_files(files, qemu=["7.2", "10.0.13"], workers=1)]
+    return [told(found) for found in vnetmig.check_files(files, qemu=["10.0.2", "10.0.13"], workers=1)]
 
 
 def test_one_after_the_other(files: list[Path], expected: list[tuple[object, ...]]) -> None:
@@ -50,13 +50,13 @@ def test_one_after_the_other(files: list[Path], expected: list[tuple[object, ...
 )
 def test_an_executor(make: Callable[[], Executor], files: list[Path], expected: list[tuple[object, ...]]) -> None:
     with make() as executor:
-        found = vnetmig.check_files(files, qemu=["7.2", "10.0.13"], executor=executor, batch=2)
+        found = vnetmig.check_files(files, qemu=["10.0.2", "10.0.13"], executor=executor, batch=2)
         assert [told(one) for one in found] == expected
         assert executor.submit(abs, -1).result() == 1, "it stays open"
 
 
 def test_processes_of_its_own(files: list[Path], expected: list[tuple[object, ...]]) -> None:
-    found = vnetmig.check_files(files, qemu=["7.2", "10.0.13"], workers=2, batch=3)
+    found = vnetmig.check_files(files, qemu=["10.0.2", "10.0.13"], workers=2, batch=3)
     assert [told(one) for one in found] == expected
 
 
@@ -66,7 +66,9 @@ def test_a_dask_cluster(files: list[Path], expected: list[tuple[object, ...]]) -
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        made = vnetmig.check_files(files, qemu=["7.2", "10.0.13"], executor=client.get_executor(), workers=2, batch=3)
+        made = vnetmig.check_files(
+            files, qemu=["10.0.2", "10.0.13"], executor=client.get_executor(), workers=2, batch=3
+        )
         found = list(made)
     assert [one.error for one in found] == [error for _, error, _ in expected]
     assert [told(one) for one in found] == expected

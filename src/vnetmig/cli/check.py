@@ -77,7 +77,7 @@ def command(
 
         summary = check_many(given, asked, releases, came_from, engine, workers, dask, as_json=as_json)
         if summary.worst is None or (not _is_bad(summary.worst, strict=strict) and summary.verdicts[None]):
-            return UNREADABLE if summary.verdicts else 0
+            return UNREADABLE  # also where there was nothing to check: a wrong path must not look like good news
         return DIFFERENCES if _is_bad(summary.worst, strict=strict) else 0
     results = _results(given.single, asked, releases, memory, came_from, engine)
     if as_json:

@@ -6,11 +6,8 @@ Knows files; the page is the report layer's.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-import click
-
-from vnetmig.cli.output import note, write_json
+from vnetmig.cli.output import note, write_file, write_json
 from vnetmig.cli.source import Input, whole
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
@@ -25,10 +22,7 @@ def write_explorer(stream: Stream, source: Input, path: str, device: str | None,
     name = os.path.basename(source) if isinstance(source, str) else "stdin"
     page = explorer_page(stream, memoryview(whole(source)), name=name, device=_section(stream, device), rings=rings)
     data = page.encode()
-    try:
-        Path(path).write_bytes(data)
-    except OSError as error:
-        raise click.UsageError(f"cannot write {path}: {error.strerror}") from error
+    write_file(path, data, *([source] if isinstance(source, str) else []))
     if as_json:
         fault = None if stream.error is None else error_json(stream.error)
         write_json({"written": path, "size": len(data), "error": fault})

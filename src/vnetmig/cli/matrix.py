@@ -5,7 +5,6 @@ Knows options and files; the cells are the analysis layer's, their words the rep
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -70,7 +69,7 @@ def command(
     """
     from vnetmig.analysis.matrix.cell import Outcome
     from vnetmig.analysis.matrix.matrix import matrix
-    from vnetmig.cli.output import note, progress, write_blocks, write_json
+    from vnetmig.cli.output import note, progress, write_blocks, write_file, write_json
     from vnetmig.report.matrix import matrix_blocks, matrix_csv, matrix_json
 
     if memory and len(memory) != len(streams):
@@ -80,12 +79,13 @@ def command(
     named = {name: _profile(name, qemu) for name in profiles}
     with progress("pairs", PROGRESS_FROM) as report:
         found = matrix(named, streams=sources, qemu=qemu, engine=engine, progress=report)
+    read = (*streams, *profiles, *(spec.partition(":")[2] for spec in profiles))
     if csv_file is not None:
-        _write(csv_file, matrix_csv(found))
+        write_file(csv_file, matrix_csv(found).encode(), *read)
     if html_file is not None:
         from vnetmig.report.html.matrix import matrix_page
 
-        _write(html_file, matrix_page(found))
+        write_file(html_file, matrix_page(found).encode(), *read)
     if as_json:
         write_json(matrix_json(found))
     else:
@@ -118,10 +118,3 @@ def _stream(name: str, memory: str | None, engine: str | None) -> Stream:
     if not stream.sections and stream.error is not None:
         raise stream.error
     return stream
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"cannot write {path}: {error.strerror}") from error

@@ -5,6 +5,7 @@ Knows streams and terminals; what is printed comes from the report layer. Progre
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,6 +67,20 @@ def write_line(text: str) -> None:
     """One line that somebody may be waiting for."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def write_file(path: str, data: bytes, *inputs: str) -> None:
+    """Put ``data`` where ``path`` says, whole or not at all; never over one of the files that were read."""
+    from vnetmig.document.saving import replaced
+
+    for name in inputs:
+        if os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
+            raise click.UsageError(f"{path} is what was read: it is not written over")
+    try:
+        with replaced(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def note(text: str) -> None:

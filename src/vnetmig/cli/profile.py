@@ -30,7 +30,7 @@ def command(spec: str, output: str | None, qemu: str | None, as_json: bool) -> i
     (this kernel), stream:FILE (the QEMU that saved it) or FILE.toml; "+host" behind one adds what this kernel can. What
     nothing says is assumed, and listed as such.
     """
-    from vnetmig.cli.output import note, write_blocks, write_json
+    from vnetmig.cli.output import note, write_blocks, write_file, write_json
     from vnetmig.qemu.specs import profile_from
 
     profile = profile_from(spec, qemu)
@@ -38,13 +38,10 @@ def command(spec: str, output: str | None, qemu: str | None, as_json: bool) -> i
         from vnetmig.analysis.profile.toml import to_toml
 
         text = to_toml(profile)
-        try:
-            with click.open_file(output, "w", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise click.UsageError(f"cannot write {output}: {error.strerror}") from error
         if output == "-":
+            click.echo(text, nl=False)
             return 0
+        write_file(output, text.encode(), spec, spec.partition(":")[2])
     if as_json:
         from vnetmig.report.profile import profile_json
 

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import gzip
 import lzma
-from collections.abc import Callable, Iterable
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from vnetmig.stream.container import Wrapper
 from vnetmig.stream.libvirt import LibvirtImage
@@ -21,22 +26,42 @@ def write(path: str | Path, pieces: Iterable[bytes], wrappers: Iterable[Wrapper]
 
     Returns the length before compression. Nothing is left behind on failure.
     """
-    target = Path(path)
+    target = Path(path).resolve()  # through a link to the file itself
     front = b"".join(w.encode() for w in wrappers if isinstance(w, LibvirtImage))
     compress = COMPRESS.get(target.suffix)
-    scratch = target.with_name(f".{target.name}.part")
-    total = 0
+
+    def put(file: IO[bytes]) -> int:
+        if compress is not None:
+            data = front + b"".join(pieces)
+            file.write(compress(data))
+            return len(data)
+        return file.write(front) + sum(file.write(piece) for piece in pieces)
+
+    with replaced(target) as file:
+        return put(file)
+
+
+@contextmanager
+def replaced(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file that stands at ``path`` once all is written, and not before: with the permissions of the one that stood
+    there. What is no regular file (a device, a pipe) is written to as it is."""
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
+    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    scratch = Path(name)
     try:
-        with scratch.open("wb") as file:
-            if compress is not None:
-                data = front + b"".join(pieces)
-                total = len(data)
-                file.write(compress(data))
-            else:
-                total = file.write(front)
-                for piece in pieces:
-                    total += file.write(piece)
+        with os.fdopen(number, "wb") as file:
+            yield file
+        scratch.chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask())
         scratch.replace(target)
     finally:
         scratch.unlink(missing_ok=True)
-    return total
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -22,8 +22,8 @@ from vnetmig.analysis.check.device_rules import device_troubles
 from vnetmig.analysis.check.guest_ram import GuestRam, guest_ram
 from vnetmig.analysis.check.trouble import Trouble, finding
 from vnetmig.analysis.finding import CheckResult, Finding, Severity
-from vnetmig.analysis.profile.cmdline import fitted
 from vnetmig.analysis.profile.from_stream import OfStream
+from vnetmig.analysis.profile.on_release import on_release
 from vnetmig.analysis.profile.profile import DeviceProfile, Profile
 from vnetmig.analysis.release import Release
 from vnetmig.document.load import Source, load
@@ -58,7 +58,7 @@ def check(
     release = Release.parse(qemu) if isinstance(qemu, str) else qemu
     destination = OfStream() if against is None else against
     if isinstance(destination, Profile):
-        made = fitted(destination, release, document.machine)
+        made = on_release(destination, release or destination.qemu, document.machine)
     else:
         made = destination.of(document, release)
     return _checked(document, made, source.of(document) if isinstance(source, OfStream) else source, engine)

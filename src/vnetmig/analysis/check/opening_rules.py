@@ -16,6 +16,7 @@ from vnetmig.analysis.catalogue.messages import message
 from vnetmig.analysis.check.subsections import MARK, VERSION_MASK
 from vnetmig.analysis.check.trouble import ERROR_IN_DETAIL, Frame, Level, Trouble
 from vnetmig.analysis.finding import Severity
+from vnetmig.analysis.profile.known_types import lacks
 from vnetmig.analysis.profile.machine_type import machine_type
 from vnetmig.analysis.profile.profile import Profile
 from vnetmig.analysis.release import Release
@@ -108,6 +109,9 @@ def opening(stream: Stream, profile: Profile) -> Iterator[Trouble]:
     machine = profile.machine or stream.machine
     if machine is None or machine_type(machine, profile.qemu).before(CONFIGURATION_SENT):
         return
+    why = lacks(profile.qemu, machine)
+    if why is not None:
+        yield Trouble("machine-type-unsupported", {"type": machine}, level=Level.START, hint=f"{why}: use another")
     begin = opened.at
     found = opened.number(1)
     if found != framing.CONFIGURATION:
@@ -210,6 +214,8 @@ def _machine(name: bytes, length: int, profile: Profile, machine: str) -> Iterat
         return
     found = name.partition(b"\0")[0]
     if found == local and b"\0" in name:
+        return
+    if found.startswith(local + b"-"):  # a family's name, which its QEMU takes for the newest: as the stream's
         return
     text = found.decode("utf-8", "backslashreplace")
     yield Trouble(

@@ -14,7 +14,6 @@ from vnetmig.virtio.pci_config import CAP_VENDOR, find_capability
 from vnetmig.virtio.pci_expected import checked_bytes, first_wrong
 
 NO_VECTOR = 0xFFFF
-_MULTIFUNCTION = 0x80
 
 
 def _inside(field: str, kind: str) -> tuple[Frame, ...]:

@@ -46,12 +46,17 @@ _NOT_CHECKED = Trouble(
 def rings(state: Arriving) -> Iterator[Trouble]:
     """Of each queue that has an address, in order; the loader stops at the first that fails."""
     memory = state.memory
-    placed = [num for num, desc in zip(state.queues.get("num", ()), state.queues.get("desc", ()), strict=True) if desc]
+    sizes = net_rules.sizes_set(state) if state.kind == "virtio-net" else {}
+    columns = state.queues
+    placed = [
+        sizes.get(index, num)
+        for index, (num, desc) in enumerate(zip(columns.get("num", ()), columns.get("desc", ()), strict=True))
+        if desc
+    ]
     if memory is None and all(placed):  # nothing that a ring holds is known, and no size needs a word
         if placed and not state.guest_features & RING_PACKED:
             yield _NOT_CHECKED
         return
-    sizes = net_rules.sizes_set(state) if state.kind == "virtio-net" else {}
     checked = check_rings(state.record, memory, state.engine, log_only=True)
     if any(_is_unknown(ring) for ring in checked):
         yield _NOT_CHECKED

@@ -85,7 +85,7 @@ def takes(found: SectionHeader, kind: str | None, profile: Profile, described: C
     if idstr == "slirp" and profile.command is not None and _NETWORK.search(profile.command):
         return bool(_USER.search(profile.command))
     if profile.complete and _PCI_PATH.match(idstr):
-        return idstr in profile.others
+        return idstr in profile.others or profile.device(idstr) is not None
     if found.type == framing.SECTION_START and described:
         return bool(_LIVE.match(idstr)) or any(name == idstr for name, _ in described)
     return True

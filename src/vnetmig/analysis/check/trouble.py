@@ -42,6 +42,7 @@ class Frame:
 class Level(Enum):
     """Whose error it is: which lines are printed around it."""
 
+    START = "start"  #: QEMU does not start, and so loads nothing
     STREAM = "stream"  #: savevm's own
     SECTION = "section"  #: of the section's description itself
     DEVICE = "device"  #: inside of the one field that a virtio section consists of
@@ -96,6 +97,8 @@ def _lines(trouble: Trouble, release: Release, idstr: str | None, instance: int)
     more = [text for one in trouble.more if (text := _text(one, release)) is not None]
     if trouble.severity != Severity.REFUSED:
         return [trouble.words or own or message(trouble.rule).means, *more]
+    if trouble.level == Level.START:
+        return [own or trouble.words or message(trouble.rule).means, *more]
     if release.since(ERROR_IN_DETAIL):
         return _since_detail(trouble, release, own, more, f"'{idstr}'", instance)
     reports = [*([own] if own else []), *more]
