@@ -61,7 +61,12 @@ def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
 
 def test_nothing_stands_there_when_writing_fails(tmp_path: Path) -> None:
     target = tmp_path / "vm.qemu"
-    with pytest.raises(OSError, match="full"), replaced(target) as file:
-        file.write(b"half")
-        raise OSError("full")
+
+    def write() -> None:
+        with replaced(target) as file:
+            file.write(b"half")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        write()
     assert list(tmp_path.iterdir()) == []
