@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from vnetmig.analysis.check import board_rules
-from vnetmig.analysis.check.guest_ram import guest_ram
+from vnetmig.analysis.check.guest_ram import X86, guest_ram
 from vnetmig.analysis.check.stream_rules import footer
 from vnetmig.analysis.check.trouble import Level, Trouble
 from vnetmig.analysis.profile.profile import Profile
@@ -25,7 +25,8 @@ def section(
     stream: Stream, found: Section, described: Collection[tuple[str, int]], profile: Profile
 ) -> Iterator[Trouble]:
     """``described``: (idstr, instance) of every device that the stream describes; empty when it has no description."""
-    yield from board_rules.oldest(found, profile.qemu)
+    if (stream.machine or "").startswith(X86):
+        yield from board_rules.oldest(found, profile.qemu)
     if found.type != "full" or not described:
         return
     if found.description is None:

@@ -55,7 +55,7 @@ def rings(state: Arriving) -> Iterator[Trouble]:
     checked = check_rings(state.record, memory, state.engine, log_only=True)
     if any(_is_unknown(ring) for ring in checked):
         yield _NOT_CHECKED
-    if memory is not None and not isinstance(memory, GuestRam) and _is_foreign(state, memory):
+    if isinstance(memory, GuestRam) and not memory.is_whole and _is_foreign(state, memory):
         yield Trouble(
             "memory-foreign",
             {},
