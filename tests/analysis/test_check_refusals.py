@@ -38,11 +38,8 @@ _PLACE = re.compile(r"^\S+\.[ch]:\d+: ")
 
 #   group          (verdicts, first lines) of the sample that are not QEMU's; a group that is not here has none
 DIFFER = {
-    "config": (0, 2),  # a payload that ends elsewhere: what is read next stands in memory that is not at hand
     "destination": (12, 0),  # properties that a release does not have at all; ports of a console
-    "every_section": (5, 0),  # the oldest version that a device of a board reads
     "msix": (2, 0),  # 5.2 dies of the vectors right behind its table, and refuses later ones
-    "ram": (5, 0),  # RAM blocks of firmware and devices, whose sizes no profile tells
 }
 
 

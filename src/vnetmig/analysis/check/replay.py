@@ -78,6 +78,8 @@ def replay(
         path, at, is_whole = _first_beyond(record, ended, size)
         if path is None and error is not None and error.code == "truncated":
             path, at = error.field, error.offset
+            if path is not None and path.startswith("mac_table.macs"):
+                at = _place_of(record, "mac_table.in_use") or at  # nothing behind the list is where it seems
         if path is None and (map_at := _place_of(record, "serial.ports_map")) is not None and map_at + 4 > ended:
             # What did not come is no port, and a console has one.
             trouble = Trouble("device-state", {}, "serial.ports_map", stops=True)
