@@ -60,7 +60,6 @@ HOSTILE = [
     ("linux-user-legacy-q72", "virtio-net", "num_queues", 0xFFFFFFFF),
     ("linux-tap-4q-load-q72", "virtio-net", "num_queues", 1025),
     ("linux-tap-4q-load-q72", "virtio-net", "curr_queue_pairs", 0xFFFF),
-    ("linux-tap-4q-rss-q100", "virtio-net", "rss.indirections_len", 0xFFFF),
     ("linux-multi-q72", "virtio-console", "serial.max_nr_ports", 0xFFFFFFFF),
     ("linux-multi-q72", "virtio-console", "serial.nr_active_ports", 0xFFFFFFFF),
     ("inflight-blk-scsi-q72", "02.0/virtio-blk", "requests.end.#marker", 1),
