@@ -5,6 +5,7 @@ A sample per machine; ``VNETMIG_COMPLETE=1`` takes every case (some minutes, han
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import refused_corpus as corpus
@@ -31,13 +33,20 @@ SOON = 3.0
 """Seconds after which a load that hung when it was recorded counts as hanging again."""
 
 
+def missing(what: str, required: str) -> NoReturn:
+    """Something that this machine does not have: a failure where ``required`` says that it must."""
+    if os.environ.get(required):
+        pytest.fail(f"{required} is set: {what}", pytrace=False)
+    pytest.skip(what)
+
+
 @cache
 def installed() -> str:
     """The name in QEMUS of the release on PATH: stable updates of one release may differ in wording, so exactly it."""
     said = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout
     version = said.split("version ", 1)[1].split()[0]
     found = next((name for name, (release, _) in QEMUS.items() if release == version), None)
-    return found or pytest.skip(f"QEMU {version} is none of the releases that were recorded")
+    return found or missing(f"QEMU {version} is none of the releases that were recorded", "VNETMIG_REQUIRE_QEMU")
 
 
 def wants_tap(case: Case) -> bool:
@@ -71,7 +80,7 @@ def differences(machine: str, wanted: Callable[[Case], bool]) -> list[str]:
 def namespace() -> None:
     """Taps are made in a network namespace of their own."""
     if shutil.which("unshare") is None or subprocess.run(isolated(["true"]), capture_output=True).returncode:
-        pytest.skip("no network namespace for a tap here")
+        missing("no network namespace for a tap here", "VNETMIG_REQUIRE_TAP")
 
 
 @pytest.mark.parametrize("machine", ["1q", "multi", "packed", "legacy"])

@@ -29,6 +29,10 @@ def both_ways(data: bytes, profile: Profile | None, release: str, engine: str | 
     return found
 
 
+WHOLE_RAM = 8 << 20
+"""Bytes from which a stream has a guest's RAM in it: one release is enough then."""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_streams(name: str, engine: str) -> None:
     data = lzma.decompress((STREAMS / name / "stream.bin.xz").read_bytes())
@@ -40,10 +44,8 @@ def test_streams(name: str, engine: str) -> None:
 
 def test_captures(capture: Path) -> None:
     file = next(path for path in (capture / "stream.bin.xz", capture / "stream.bin") if path.exists())
-    if file.stat().st_size > 8 << 20:
-        pytest.skip("a whole guest's RAM")
     data = lzma.decompress(file.read_bytes()) if file.suffix == ".xz" else file.read_bytes()
-    for release in WATCHED:
+    for release in WATCHED if len(data) < WHOLE_RAM else WATCHED[-1:]:
         both_ways(data, None, release)
 
 
