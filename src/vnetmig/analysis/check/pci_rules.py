@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from vnetmig.analysis.check.arriving import Arriving
 from vnetmig.analysis.check.trouble import Frame, Trouble
+from vnetmig.analysis.profile.pci_made import pci_made
 from vnetmig.virtio.core import PCI_DEVICE
-from vnetmig.virtio.pci_config import CAP_VENDOR, find_capability
-from vnetmig.virtio.pci_expected import checked_bytes, first_wrong
+from vnetmig.virtio.pci_config import CAP_VENDOR, CONFIG_SIZE, find_capability
+from vnetmig.virtio.pci_expected import first_wrong
 
 NO_VECTOR = 0xFFFF
 
@@ -33,18 +34,12 @@ def config(state: Arriving) -> Iterator[Trouble]:
     there = state.there
     if not content or there.vectors is None:
         return
-    layout = there.properties.get("page-per-vq", "off")
-    expected = checked_bytes(
-        state.kind,
+    expected = pci_made(
+        there,
+        there.vectors,
         modern=_is_modern(state),
         legacy=_is_legacy(state, content),
-        express=len(content) > 256,
-        vectors=there.vectors,
-        ids=there.pci_ids,
-        multifunction=there.properties.get("multifunction", "off") == "on",
-        queue_pages=layout == "on",
-        port_notify=there.properties.get("modern-pio-notify", "off") == "on",
-        config_len=there.config_len,
+        express=len(content) > CONFIG_SIZE,
     )
     wrong = first_wrong(expected, content)
     if wrong is not None:  # one byte off is one device too many: the others would say the same

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from vnetmig.analysis.profile.pci_made import pci_made
 from vnetmig.analysis.profile.profile import DeviceProfile, Profile
 from vnetmig.analysis.release import Release
 from vnetmig.document.load import load
@@ -21,7 +22,6 @@ from vnetmig.model.queue import NO_VECTOR, Queue
 from vnetmig.model.transport import MmioTransport, PciTransport, Transport
 from vnetmig.virtio.core import PCI_DEVICE
 from vnetmig.virtio.pci_config import CAP_EXPRESS, CONFIG_SIZE
-from vnetmig.virtio.pci_expected import checked_bytes
 from vnetmig.virtio.section import SECTIONS, program
 from vnetmig.vmstate import Record
 
@@ -119,16 +119,12 @@ def _pci_config(device: DeviceProfile, vectors: int) -> bytes:
     """The configuration space as far as a load compares it; all that a guest programs is zero."""
     size = device.config_size or CONFIG_SIZE
     config = bytearray(size)
-    expected = checked_bytes(
-        device.kind,
+    expected = pci_made(
+        device,
+        vectors,
         modern=bool((device.host_features or 0) & p.VERSION_1),
         legacy=device.pci_ids is None or device.pci_ids[1] == 0,
         express=size > CONFIG_SIZE,
-        vectors=vectors,
-        ids=device.pci_ids,
-        multifunction=device.properties.get("multifunction", "off") == "on",
-        queue_pages=device.properties.get("page-per-vq", "off") == "on",
-        config_len=device.config_len,
     )
     for one in expected.bytes:
         config[one.offset] = one.value
