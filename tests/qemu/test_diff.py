@@ -38,4 +38,6 @@ def test_another_address_and_another_property_are(tmp_path: Path) -> None:
     section = found["virtio-net"]
     assert {"mac"} <= {field.path for field in section.differences}
     (subsections,) = (one for one in section.sets if one.name == "subsections")
-    assert (subsections.only_a, subsections.only_b) == ((), ("packed_virtqueues",))
+    # virtio.c:virtio_disabled_needed: the firmware turns the device off and on, so that one is a matter of the instant
+    assert set(subsections.only_a) <= {"disabled"}
+    assert set(subsections.only_b) - {"disabled"} == {"packed_virtqueues"}
