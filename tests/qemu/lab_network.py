@@ -1,4 +1,4 @@
-"""The laboratory's network: a bridge with taps for QEMUs, and a TCP server that guests talk to, in a namespace of the test's.
+"""The laboratory's network: a bridge with taps, and a TCP server that guests talk to, in a namespace of the test's.
 
 Knows the kernel's interfaces only. All of it vanishes with the namespace; what a guest may not notice of a migration is
 counted here: one connection, whose numbered lines come complete and in order.
@@ -24,6 +24,7 @@ ECHO = 7
 
 BRIDGE = "lab0"
 SIOCBRADDBR, SIOCBRADDIF, SIOCSIFADDR, SIOCSIFNETMASK = 0x89A0, 0x89A2, 0x8916, 0x891C
+SIOCSIFHWADDR, ARPHRD_ETHER, MAC = 0x8924, 1, "02:ab:00:00:00:01"
 TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
 IFF_TAP, IFF_NO_PI, IFF_MULTI_QUEUE, IFF_VNET_HDR = 0x2, 0x1000, 0x100, 0x4000
 
@@ -105,6 +106,9 @@ class LabNetwork:
         name = struct.pack("16s", BRIDGE.encode())
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             fcntl.ioctl(any_socket, SIOCBRADDBR, name)
+            # Unless it was set, it becomes the lowest of the ports': a new tap would cut off guests that know the old one.
+            mac = struct.pack("=H6s16x", ARPHRD_ETHER, bytes.fromhex(MAC.replace(":", "")))
+            fcntl.ioctl(any_socket, SIOCSIFHWADDR, name + mac)
             for request, address in ((SIOCSIFADDR, ADDRESS), (SIOCSIFNETMASK, "255.255.255.0")):
                 sockaddr = struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(address))
                 fcntl.ioctl(any_socket, request, name + sockaddr + bytes(8))

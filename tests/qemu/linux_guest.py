@@ -120,7 +120,7 @@ class LinuxGuest(Qemu):
     def until(self, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
-            tail = self.console[-600:]
+            tail = self.console[-200:]
             assert self.process.poll() is None, f"QEMU ended ({self.process.returncode}) before {what}; console: {tail}"
             assert time.monotonic() < deadline, f"no {what} after {seconds} s; console: {tail}"
             time.sleep(0.05)

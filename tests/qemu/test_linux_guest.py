@@ -1,4 +1,4 @@
-"""The laboratory itself: a Linux guest whose TCP connection survives live migrations, and is seen to end when it does."""
+"""The laboratory itself: a guest's TCP connection survives live migrations, and is seen to end when it does."""
 
 from __future__ import annotations
 
