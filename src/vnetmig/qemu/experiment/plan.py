@@ -64,7 +64,7 @@ class Plan:
         """Is it B's turn? Blocks of two with one turn each, so that what drifts meets both alike.
 
         >>> Plan(on=Arm(smp=2), migrations=3, seed=7).order
-        [True, False, False, True, True, False]
+        [True, False, True, False, False, True]
         """
         chance = random.Random(self.seed)
         turns = []
