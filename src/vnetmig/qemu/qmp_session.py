@@ -20,7 +20,7 @@ TIMEOUT: Final = 10.0
 
 _T = TypeVar("_T")
 
-# What fails is raised as a QemuError; without a handler it would be printed as well.
+# What fails is raised as a QemuError; without handlers, here and of the loop, it would be printed as well.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 
@@ -50,6 +50,7 @@ class QmpSession:
                 "to ask a running QEMU takes the package qemu.qmp\n  pip install 'vnetmig[live]'"
             ) from error
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda loop, context: None)
         self._client = QMPClient("vnetmig")
         try:
             self._run(self._client.connect(_endpoint(self.address)), "no answer: is another client connected to it?")

@@ -108,7 +108,8 @@ def test_arms_that_differ_in_a_property_have_a_guest_each(tmp_path: Path, qemu: 
         assert [each["dst"] for each in hops[:-1]] == [each["src"] for each in hops[1:]]
 
 
-def test_killed_it_goes_on_where_it_was(tmp_path: Path, qemu: str) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_killed_or_interrupted_it_goes_on_where_it_was(tmp_path: Path, qemu: str, ending: signal.Signals) -> None:
     folder = tmp_path / "runs"
     command = [sys.executable, "-m", "vnetmig", *arguments(folder, qemu, 2)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -119,8 +120,8 @@ def test_killed_it_goes_on_where_it_was(tmp_path: Path, qemu: str) -> None:
             time.sleep(0.01)
         assert qemus_of(folder)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(ending)
+        assert process.wait(30) == (128 + ending if ending == signal.SIGINT else -ending)
     while qemus_of(folder):  # the kernel ends them with it
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -15,6 +15,7 @@ from vnetmig.errors import MigrationError, QemuError
 from vnetmig.qemu.experiment.arm import Arm
 from vnetmig.qemu.experiment.command_line import command_line
 from vnetmig.qemu.experiment.instance import POLL_SECONDS, Instance
+from vnetmig.qemu.experiment.interruption import Pause
 from vnetmig.qemu.experiment.journal import Journal
 from vnetmig.qemu.experiment.plan import Plan
 
@@ -29,13 +30,16 @@ _OVER: Final = {"completed", "failed", "cancelled"}
 class Chain:
     """``scratch``: a folder for sockets and consoles. ``first_side``: the first of its two places in the network."""
 
-    def __init__(self, plan: Plan, hardware: Arm, journal: Journal, scratch: Path, first_side: int) -> None:
+    def __init__(
+        self, plan: Plan, hardware: Arm, journal: Journal, scratch: Path, first_side: int, pause: Pause
+    ) -> None:
         self._plan = plan
         self._arms = [arm for arm in (plan.off, plan.on) if arm.hardware == hardware]
         self._hardware = hardware
         self._journal = journal
         self._scratch = scratch
         self._first_side = first_side
+        self._pause = pause
         self._parity = 0
         self._current: Instance | None = None
         self._ended = ExitStack()
@@ -70,7 +74,7 @@ class Chain:
         try:
             if source.status() == "paused":  # it rested
                 source.qmp.execute("cont")
-                time.sleep(self._plan.settle)
+                self._pause(self._plan.settle)
             _alive(source)
             destination = self._start(incoming=True)
             machines.append(destination)
@@ -87,7 +91,9 @@ class Chain:
         line = command_line(
             self._plan, self._hardware, side=side, qmp=str(qmp), log=log, console=str(console), incoming=incoming
         )
-        return self._ended.enter_context(Instance(line, name, str(qmp), console, self._scratch / f"{name}.said"))
+        return self._ended.enter_context(
+            Instance(line, name, str(qmp), console, self._scratch / f"{name}.said", self._pause)
+        )
 
     def _boot(self) -> Instance:
         source = self._start(incoming=False)
@@ -101,8 +107,8 @@ class Chain:
                     raise QemuError(f"the guest ended before it said '{ready}'{source.end()}{_last_words(source)}")
                 if time.monotonic() > deadline:
                     raise QemuError(f"the guest did not say '{ready}' in {READY_SECONDS:g} s{_last_words(source)}")
-                time.sleep(POLL_SECONDS)
-        time.sleep(self._plan.settle)
+                self._pause(POLL_SECONDS)
+        self._pause(self._plan.settle)
         return source
 
     def _migrate(self, source: Instance, destination: Instance, arm: Arm) -> dict[str, Any]:
@@ -112,10 +118,10 @@ class Chain:
         destination.qmp.execute("migrate-incoming", uri=address)
         load = os.getloadavg()[0]
         source.qmp.execute("migrate", uri=address)
-        told = _completed(source, destination)
-        _until_running(destination)
-        source.__exit__(None, None, None)
-        time.sleep(self._plan.settle)
+        told = _completed(source, destination, self._pause)
+        _until_running(destination, self._pause)
+        source.quit()
+        self._pause(self._plan.settle)
         _alive(destination)
         self._current = destination
         ram = told.get("ram", {})
@@ -135,7 +141,7 @@ class Chain:
         }
 
 
-def _completed(source: Instance, destination: Instance) -> dict[str, Any]:
+def _completed(source: Instance, destination: Instance, pause: Pause) -> dict[str, Any]:
     deadline = time.monotonic() + MIGRATION_SECONDS
     while True:
         told = dict(source.qmp.execute("query-migrate"))
@@ -143,7 +149,7 @@ def _completed(source: Instance, destination: Instance) -> dict[str, Any]:
             break
         if time.monotonic() > deadline:
             raise MigrationError(f"the migration is {told.get('status')} after {MIGRATION_SECONDS:g} s")
-        time.sleep(POLL_SECONDS)
+        pause(POLL_SECONDS)
     if told["status"] != "completed":
         destination.ended_soon()
         reason = told.get("error-desc", "no reason given")
@@ -153,12 +159,12 @@ def _completed(source: Instance, destination: Instance) -> dict[str, Any]:
     return told
 
 
-def _until_running(destination: Instance) -> None:
+def _until_running(destination: Instance, pause: Pause) -> None:
     deadline = time.monotonic() + RUNNING_SECONDS
     while (status := destination.status()) not in _RUNS:
         if destination.ended or time.monotonic() > deadline:
             raise MigrationError(f"the guest does not run at the destination: {status}{destination.end()}")
-        time.sleep(POLL_SECONDS)
+        pause(POLL_SECONDS)
 
 
 def _broken(error: QemuError, *machines: Instance) -> MigrationError:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from vnetmig.errors import QemuError
 from vnetmig.qemu.experiment.arm import Arm, Value
 from vnetmig.qemu.experiment.command_line import EVENTS
+from vnetmig.qemu.experiment.interruption import Pause
 from vnetmig.qemu.qmp_session import QmpSession
 
 START_SECONDS: Final = 20.0
@@ -34,12 +35,13 @@ _PR_SET_PDEATHSIG: Final = 1
 class Instance:
     """``with Instance(...) as machine``; a QemuError when it does not start."""
 
-    def __init__(self, line: list[str], name: str, qmp: str, console: Path, errors: Path) -> None:
+    def __init__(self, line: list[str], name: str, qmp: str, console: Path, errors: Path, pause: Pause) -> None:
         self.line = line
         self.name = name
         self.console = console
         self._address = qmp
         self._errors = errors
+        self._pause = pause
         self._closed = False
 
     def __enter__(self) -> Instance:
@@ -60,30 +62,31 @@ class Instance:
             self._require_events()
             self._parameters: dict[str, Any] = self.qmp.execute("query-migrate-parameters")
         except BaseException:
-            self.process.kill()
-            self._end()
+            self._kill()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Again: nothing happens."""
-        if self._closed:
-            return
-        self._closed = True
-        with contextlib.suppress(QemuError):  # it is ended below, whatever became of the connection
-            self.qmp.execute("quit")
-        try:
-            self.qmp.__exit__(None, None, None)
-        finally:
-            self._end()
+        """At once: whoever comes here without ``quit`` has no more use for it, or was interrupted."""
+        if not self._closed:
+            self._kill()
+            self._close()
 
-    def _end(self) -> None:
-        try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(END_SECONDS)
-        finally:
-            self.process.kill()
-            self.process.wait()
+    def quit(self) -> None:
+        """Let it end by itself."""
+        with contextlib.suppress(QemuError, subprocess.TimeoutExpired):
+            self.qmp.execute("quit")
+            self.process.wait(END_SECONDS)
+        self._kill()
+        self._close()
+
+    def _kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _close(self) -> None:
+        self._closed = True
+        self.qmp.__exit__(None, None, None)
 
     def _connected(self) -> QmpSession:
         deadline = time.monotonic() + START_SECONDS
@@ -99,7 +102,7 @@ class Instance:
                 raise QemuError(f"QEMU did not start{self.end()}\n  {' '.join(self.line)}")
             if time.monotonic() > deadline:
                 raise QemuError(f"QEMU has no QMP after {START_SECONDS:g} s{self.end()}\n  {' '.join(self.line)}")
-            time.sleep(POLL_SECONDS)
+            self._pause(POLL_SECONDS)
 
     def _require_events(self) -> None:
         for event in EVENTS:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from vnetmig.errors import MigrationError
 from vnetmig.qemu.experiment.arm import Arm
 from vnetmig.qemu.experiment.chain import Chain
+from vnetmig.qemu.experiment.interruption import held_back
 from vnetmig.qemu.experiment.journal import Journal
 from vnetmig.qemu.experiment.plan import Plan
 
@@ -49,15 +50,20 @@ def experiment(plan: Plan, folder: str | os.PathLike[str], progress: Progress = 
     comes out.
 
     QemuError when a QEMU does not start, MigrationError when a migration fails again and again, FieldError when the
-    folder is another plan's.
+    folder is another plan's. KeyboardInterrupt between two steps: no QEMU is left, and what was done is kept.
     """
-    with Journal(Path(folder), plan) as journal, tempfile.TemporaryDirectory(prefix="vnetmig-") as scratch:
+    with (
+        Journal(Path(folder), plan) as journal,
+        tempfile.TemporaryDirectory(prefix="vnetmig-") as scratch,
+        held_back() as pause,
+    ):
         found = Experiment(plan, journal.runs, len(journal.runs))
         for run in journal.runs:
             progress(run)
         hardware = list(dict.fromkeys((plan.off.hardware, plan.on.hardware)))
         chains = {
-            arm: Chain(plan, arm, journal, Path(scratch), first_side=2 * number) for number, arm in enumerate(hardware)
+            arm: Chain(plan, arm, journal, Path(scratch), first_side=2 * number, pause=pause)
+            for number, arm in enumerate(hardware)
         }
         try:
             for number, on in list(enumerate(plan.order))[len(journal.runs) :]:
