@@ -18,6 +18,9 @@ from vnetmig.errors import QemuError
 TIMEOUT: Final = 10.0
 """Seconds that connecting, and each command, may take."""
 
+ROUNDS: Final = 4
+"""Of cancelling what a connection left behind."""
+
 _T = TypeVar("_T")
 
 # What fails is raised as a QemuError; without handlers, here and of the loop, it would be printed as well.
@@ -87,11 +90,15 @@ class QmpSession:
 
 
 async def _nothing_left() -> None:
-    """A connection that broke leaves tasks behind, which would complain of the loop's end one by one."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+    """A connection that broke leaves tasks behind, which would complain of the loop's end one by one.
+
+    One that is cancelled may begin another, which takes leave of the peer.
+    """
+    for _ in range(ROUNDS):
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 def _endpoint(address: str) -> str | tuple[str, int]:

@@ -59,10 +59,14 @@ class Instance:
                 raise QemuError(f"{self.line[0]}: {error.strerror}") from error
         try:
             self.qmp = self._connected()
+        except BaseException:
+            self._kill()
+            raise
+        try:
             self._require_events()
             self._parameters: dict[str, Any] = self.qmp.execute("query-migrate-parameters")
         except BaseException:
-            self._kill()
+            self.__exit__(None, None, None)
             raise
         return self
 
