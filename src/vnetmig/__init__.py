@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vnetmig.analysis.check.check import check as check
     from vnetmig.analysis.diff import Difference as Difference
     from vnetmig.analysis.diff import diff as diff
+    from vnetmig.analysis.downtime.downtime import Downtime as Downtime
+    from vnetmig.analysis.downtime.downtime import downtime as downtime
     from vnetmig.analysis.edit import Edited as Edited
     from vnetmig.analysis.edit import Operation as Operation
     from vnetmig.analysis.edit import edit as edit
@@ -79,6 +81,7 @@ _LAZY = {
     "Explanation": "vnetmig.analysis.explain.explanation",
     "Explanations": "vnetmig.analysis.explain.explanation",
     "Difference": "vnetmig.analysis.diff",
+    "Downtime": "vnetmig.analysis.downtime.downtime",
     "Edited": "vnetmig.analysis.edit",
     "Machine": "vnetmig.migration.machine",
     "Matrix": "vnetmig.analysis.matrix.matrix",
@@ -96,6 +99,7 @@ _LAZY = {
     "Timeline": "vnetmig.migration.timeline",
     "decoder_of": "vnetmig.migration.registration",
     "diff": "vnetmig.analysis.diff",
+    "downtime": "vnetmig.analysis.downtime.downtime",
     "edit": "vnetmig.analysis.edit",
     "engines": "vnetmig.engine",
     "explain": "vnetmig.analysis.explain.explain",
@@ -117,6 +121,7 @@ __all__ = [
     "CheckResult",
     "Destination",
     "Difference",
+    "Downtime",
     "EditError",
     "Edited",
     "EncodeError",
@@ -150,6 +155,7 @@ __all__ = [
     "check_files",
     "decoder_of",
     "diff",
+    "downtime",
     "edit",
     "engine",
     "engines",

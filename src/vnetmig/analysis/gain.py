@@ -53,7 +53,7 @@ def gains(modes: Mapping[str, Sequence[Run]], device: str = "virtio-net", level:
         if not runs:
             raise FieldError(f"mode {mode}: expected at least one run, got none")
     names = list(dict.fromkeys(name for runs in modes.values() for run in runs for name in run))
-    own = {name for name in names if _bears(name, device)}
+    own = {name for name in names if bears(name, device)}
     if not own:
         raise FieldError(f"no run has a device '{device}'; there are {', '.join(names) or 'none'}")
     first, *rest = modes
@@ -121,7 +121,11 @@ def _alone(gain: Gain) -> Iterator[str]:
         yield f"none of the {len(gain.adjusted)} moved alone, after Holm"
 
 
-def _bears(name: str, device: str) -> bool:
-    """`0000:00:03.0/virtio-net#1` bears `virtio-net`, and so does `0000:00:03.0/virtio-net-iterative`."""
+def bears(name: str, device: str) -> bool:
+    """Is ``device`` the whole of ``name``, or its part behind the last slash? A device's iterative section is its own.
+
+    >>> bears("0000:00:03.0/virtio-net#1", "virtio-net"), bears("0000:00:03.0/virtio-net-iterative", "virtio-net")
+    (True, True)
+    """
     bare = name.partition("#")[0].removesuffix(IDSTR_SUFFIX)
     return device in (name, bare, bare.rpartition("/")[2])

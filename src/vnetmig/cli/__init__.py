@@ -21,6 +21,7 @@ VERBS = {
     "profile": "What a destination offers: of a running QEMU, a command line or this host, as TOML.",
     "matrix": "Which machine type and pair of QEMUs works, forward and back.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
+    "downtime": "Trace logs of both sides: what each device took, and whether a difference is real.",
     "bench": "The engines on this machine, against the floor.",
 }
 

@@ -1,0 +1,47 @@
+"""Are the runs enough? Which difference they would show, and how many would show the one that was seen.
+
+Knows comparisons; knows no words. "Show" is: the test says so at its level, in POWER of all repetitions.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from vnetmig.analysis.significance import Comparison
+from vnetmig.analysis.student_t import quantile
+
+POWER = 0.8
+_NORMAL = 1e9  # degrees of freedom of a t that is normal
+RUNS_MAX = 10**9
+
+
+def detectable(found: Comparison) -> float | None:
+    """The smallest difference that as many runs with this spread would show; None without a test.
+
+    >>> from vnetmig.analysis.significance import welch
+    >>> round(detectable(welch([100, 104, 102, 98, 101, 99], [88, 90, 89, 91, 87, 88])), 1)
+    3.4
+    """
+    if found.p is None or found.standard_error is None or found.degrees_of_freedom is None:
+        return None
+    return (quantile(found.level, found.degrees_of_freedom) + _reach()) * found.standard_error
+
+
+def needed(found: Comparison) -> int | None:
+    """Runs on each side that would show the difference that was seen, with the spread that was seen; None without a
+    test or a difference.
+
+    >>> from vnetmig.analysis.significance import welch
+    >>> needed(welch([100, 104, 102, 98], [101, 103, 102, 99]))
+    620
+    """
+    first, second = found.before.variance, found.after.variance
+    if found.p is None or first is None or second is None or not found.difference:
+        return None
+    whole = ((quantile(found.level, _NORMAL) + _reach()) / found.difference) ** 2 * (first + second)
+    return ceil(min(whole, RUNS_MAX))
+
+
+def _reach() -> float:
+    """Beyond which POWER of a normal distribution lies."""
+    return quantile(2 * POWER - 1, _NORMAL)
