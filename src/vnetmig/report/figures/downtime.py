@@ -25,8 +25,8 @@ STRIPS = (
     " the tick the median. The axis is logarithmic."
 )
 TIME_LINE = (
-    "The sections of the migration in the middle of its arm, where their log lines place them. Coloured: the device"
-    " that this is about. Gaps are QEMU's own work between the devices."
+    "One migration of each arm, the most ordinary one: nearest to the medians of this stretch and of the device that is"
+    " coloured. Gaps are QEMU's own work between the devices."
 )
 NETWORK = "The longest outage that ping saw around a migration, on one time line with the guest's blackout."
 

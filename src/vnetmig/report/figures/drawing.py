@@ -38,6 +38,7 @@ _RC: Final[dict[Any, Any]] = {
     "font.size": 9,
     "text.color": INK,
     "axes.edgecolor": SOFT,
+    "axes.facecolor": "none",
     "axes.labelcolor": SOFT,
     "xtick.color": SOFT,
     "ytick.color": INK,
@@ -90,19 +91,21 @@ def new_figure(width: float, height: float) -> tuple[Figure, Any]:
         return figure, figure.add_subplot()
 
 
-def svg(figure: Figure) -> bytes:
-    """The file: the same bytes for the same figure."""
+def svg(figure: Figure, *, ground: str = "white") -> bytes:
+    """The file: the same bytes for the same figure. ``ground``: what it is drawn on, "none" for what is behind it."""
     from matplotlib import rc_context
 
     made = BytesIO()
     with rc_context(_RC):
-        figure.savefig(made, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            made, format="svg", facecolor=ground, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
     return made.getvalue()
 
 
 def tree(figure: Figure, name: str) -> Json:
     """[tag, attributes, children] down to text; ``name`` goes in front of all ids: one page can have several."""
-    return _node(ElementTree.fromstring(svg(figure)), name)
+    return _node(ElementTree.fromstring(svg(figure, ground="none")), name)
 
 
 def _node(element: ElementTree.Element, name: str) -> list[Json]:

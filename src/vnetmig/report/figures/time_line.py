@@ -1,11 +1,12 @@
 """One migration on the clock: what both sides did between the guest's stop and its start, and what the network saw.
 
-Knows hops and axes. The migration shown is the one in the middle of its arm, not the best one.
+Knows hops and axes. The migration shown is the most ordinary one of its arm, not the best one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import median
 from typing import TYPE_CHECKING
 
 from vnetmig.analysis.downtime.blackout import Dark
@@ -20,23 +21,39 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = "RAM saved -> guest runs"
-_LABELLED = 0.045
-"""Share of the width from which on a section has room for its name."""
+_LETTER = 0.0065
+"""Share of the width that a letter of a section's name takes: what has no room for its name goes without."""
 
 
-def middle_hop(found: Downtime, arm: str) -> int | None:
-    """The hop with the median of ``SHOWN``; None without timestamps on both sides."""
-    timed = [
-        (took, number)
+def ordinary_hop(found: Downtime, arm: str) -> int | None:
+    """The hop that is nearest to its arm's medians, of ``SHOWN`` and of what the device took on both sides; None
+    without timestamps on both sides."""
+    timed = {
+        number: (took, _own(found, hop))
         for number, hop in enumerate(found.hops)
         if hop.arm == arm and (took := hop.between(SHOWN)) is not None
-    ]
-    return sorted(timed)[(len(timed) - 1) // 2][1] if timed else None
+    }
+    if not timed:
+        return None
+    middles = [median(each) or 1 for each in zip(*timed.values(), strict=True)]
+    return min(
+        timed,
+        key=lambda number: sum(
+            abs(value - middle) / abs(middle) for value, middle in zip(timed[number], middles, strict=True)
+        ),
+    )
+
+
+def _own(found: Downtime, hop: Hop) -> int:
+    sides = [side for side in (hop.source, hop.destination) if side is not None]
+    return sum(took for side in sides for entry, took in side.stopped() if bears(entry.name, found.device))
 
 
 def time_line(found: Downtime) -> Figure | None:
     """One migration of each arm, from the end of RAM to the guest's start; None without timestamps."""
-    chosen = [(place, number) for place, arm in enumerate(found.arms) if (number := middle_hop(found, arm)) is not None]
+    chosen = [
+        (place, number) for place, arm in enumerate(found.arms) if (number := ordinary_hop(found, arm)) is not None
+    ]
     if not chosen:
         return None
     figure, axes = new_figure(WIDTH, 0.9 + 1.0 * len(chosen))
@@ -52,10 +69,9 @@ def time_line(found: Downtime) -> Figure | None:
                 own = bears(name, found.device)
                 colour = ARMS[place % len(ARMS)][0] if own else OTHER
                 axes.barh(height, took, left=start, height=0.62, color=colour, edgecolor="none", linewidth=0)
-                if took > _LABELLED * end:
-                    axes.text(
-                        start + took / 2, height + 0.36, name.rpartition("/")[2], ha="center", va="bottom", fontsize=7
-                    )
+                short = name.rpartition("/")[2]
+                if took > _LETTER * len(short) * end:
+                    axes.text(start + took / 2, height + 0.36, short, ha="center", va="bottom", fontsize=7)
         started = hop.between(SHOWN)
         if started is not None:
             axes.plot([started / 1000] * 2, [-(2.3 * row + 1.4), -(2.3 * row - 0.4)], color=INK, linewidth=1.4)
@@ -63,7 +79,7 @@ def time_line(found: Downtime) -> Figure | None:
     axes.set_yticks(ticks, names)
     axes.set_ylim(ticks[-1] - 0.9, 0.9)
     axes.set_xlim(left=-0.02 * end)
-    axes.set_xlabel("milliseconds since RAM was saved; the migration in the middle of its arm")
+    axes.set_xlabel("milliseconds since RAM was saved; the most ordinary migration of each arm")
     return figure
 
 
