@@ -6,13 +6,16 @@ Knows comparisons; knows no words. "Show" is: the test says so at its level, in 
 from __future__ import annotations
 
 from math import ceil
+from statistics import NormalDist
 
 from vnetmig.analysis.significance import Comparison
 from vnetmig.analysis.student_t import quantile
 
 POWER = 0.8
-_NORMAL = 1e9  # degrees of freedom of a t that is normal
 RUNS_MAX = 10**9
+
+_STANDARD = NormalDist()
+_BEYOND = _STANDARD.inv_cdf(POWER)
 
 
 def detectable(found: Comparison) -> float | None:
@@ -24,7 +27,7 @@ def detectable(found: Comparison) -> float | None:
     """
     if found.p is None or found.standard_error is None or found.degrees_of_freedom is None:
         return None
-    return (quantile(found.level, found.degrees_of_freedom) + _reach()) * found.standard_error
+    return (quantile(found.level, found.degrees_of_freedom) + _BEYOND) * found.standard_error
 
 
 def needed(found: Comparison) -> int | None:
@@ -38,10 +41,6 @@ def needed(found: Comparison) -> int | None:
     first, second = found.before.variance, found.after.variance
     if found.p is None or first is None or second is None or not found.difference:
         return None
-    whole = ((quantile(found.level, _NORMAL) + _reach()) / found.difference) ** 2 * (first + second)
+    reach = _STANDARD.inv_cdf((1 + found.level) / 2) + _BEYOND
+    whole = (reach / found.difference) ** 2 * (first + second)
     return ceil(min(whole, RUNS_MAX))
-
-
-def _reach() -> float:
-    """Beyond which POWER of a normal distribution lies."""
-    return quantile(2 * POWER - 1, _NORMAL)

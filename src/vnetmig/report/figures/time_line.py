@@ -26,10 +26,10 @@ _LETTER = 0.0065
 
 
 def ordinary_hop(found: Downtime, arm: str) -> int | None:
-    """The hop that is nearest to its arm's medians, of ``SHOWN`` and of what the device took on both sides; None
+    """The hop that is nearest to its arm's medians, of ``SHOWN`` and of what the device took on either side; None
     without timestamps on both sides."""
     timed = {
-        number: (took, _own(found, hop))
+        number: (took, *(_own(found, hop, role) for role in Role))
         for number, hop in enumerate(found.hops)
         if hop.arm == arm and (took := hop.between(SHOWN)) is not None
     }
@@ -44,9 +44,9 @@ def ordinary_hop(found: Downtime, arm: str) -> int | None:
     )
 
 
-def _own(found: Downtime, hop: Hop) -> int:
-    sides = [side for side in (hop.source, hop.destination) if side is not None]
-    return sum(took for side in sides for entry, took in side.stopped() if bears(entry.name, found.device))
+def _own(found: Downtime, hop: Hop, role: Role) -> int:
+    side = hop.side(role)
+    return 0 if side is None else sum(took for entry, took in side.stopped() if bears(entry.name, found.device))
 
 
 def time_line(found: Downtime) -> Figure | None:
