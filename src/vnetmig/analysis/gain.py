@@ -37,11 +37,14 @@ class Gain:
     paired: float | None
 
 
-def gains(modes: Mapping[str, Sequence[Run]], device: str = "virtio-net", level: float = LEVEL) -> dict[str, Gain]:
+def gains(
+    modes: Mapping[str, Sequence[Run]], device: str = "virtio-net", level: float = LEVEL, *, paired: bool = True
+) -> dict[str, Gain]:
     """Every mode against the first one; FieldError when no run has the device, or a mode no run.
 
     ``device`` is a device's whole name or the part behind the last ``/``: all that bear it count together, and so do
-    their iterative sections. A device that a run does not have took no time in it.
+    their iterative sections. A device that a run does not have took no time in it. ``paired``: the n-th runs of all
+    modes took turns.
 
     >>> stock = [{"virtio-net": 950, "vga": 200}, {"virtio-net": 940, "vga": 220}, {"virtio-net": 930, "vga": 210}]
     >>> early = [{"virtio-net": 430, "vga": 230}, {"virtio-net": 420, "vga": 200}, {"virtio-net": 440, "vga": 215}]
@@ -57,11 +60,16 @@ def gains(modes: Mapping[str, Sequence[Run]], device: str = "virtio-net", level:
     if not own:
         raise FieldError(f"no run has a device '{device}'; there are {', '.join(names) or 'none'}")
     first, *rest = modes
-    return {mode: _gain(device, own, (first, modes[first]), (mode, modes[mode]), level) for mode in rest}
+    return {mode: _gain(device, own, (first, modes[first]), (mode, modes[mode]), level, paired) for mode in rest}
 
 
 def _gain(
-    device: str, own: set[str], before: tuple[str, Sequence[Run]], after: tuple[str, Sequence[Run]], level: float
+    device: str,
+    own: set[str],
+    before: tuple[str, Sequence[Run]],
+    after: tuple[str, Sequence[Run]],
+    level: float,
+    paired: bool,
 ) -> Gain:
     runs = before[1], after[1]
 
@@ -86,7 +94,7 @@ def _gain(
         total=compared(lambda name: True),
         each=each,
         adjusted=dict(zip(each, holm(p_values), strict=True)),
-        paired=sign_flip(pairs) if len(runs[0]) == len(runs[1]) else None,
+        paired=sign_flip(pairs) if paired and len(runs[0]) == len(runs[1]) else None,
     )
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import tarfile
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ TRACES = Path(__file__).resolve().parents[2] / "traces"
 _folder = tempfile.TemporaryDirectory(prefix="vnetmig-traces-")  # removed when the process ends
 
 
-@lru_cache(maxsize=None)
+@cache
 def unpacked(name: str) -> Path:
     """The folder of runs in tests/traces/NAME.tar.xz."""
     with tarfile.open(TRACES / f"{name}.tar.xz") as archive:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from vnetmig.analysis.downtime.compared import Against
+from vnetmig.analysis.downtime.compared import Against, of_series
 from vnetmig.analysis.downtime.downtime import Downtime
 from vnetmig.analysis.downtime.enough import detectable, needed
 from vnetmig.analysis.downtime.quantity import ALL, BOTH_SIDES, OTHERS, device_times, names
@@ -36,7 +36,7 @@ def headline(found: Downtime, arm: str) -> str:
         return ""
     whole, others = rows[ALL].welch, rows[name].welch
     runs = {mode: _runs(found, mode, Role.DESTINATION) for mode in (found.arms[0], arm)}
-    own = gains(runs, found.device)[arm].own
+    own = gains(runs, found.device, paired=False)[arm].own
     return (
         f"Loading {found.device} takes {_change(own)}; the other devices together take {_change(others)}; and all"
         f" devices take {_change(whole)}."
@@ -78,11 +78,12 @@ def _side(found: Downtime, arm: str, role: Role) -> Iterator[str]:
     runs = {mode: _runs(found, mode, role) for mode in (found.arms[0], arm)}
     if not all(runs.values()) or not any(bears(name, found.device) for run in runs[arm] for name in run):
         return
-    yield from sentences(gains(runs, found.device)[arm])
+    yield from sentences(gains(runs, found.device, paired=False)[arm])
     rows = [row for row in found.against if row.arm == arm and row.quantity.side == role.value]
     sums = {row.quantity.name: row for row in rows if row.quantity.kind == "sum"}
     yield from _ranks([sums[name] for name in (OTHERS.format(device=found.device), ALL) if name in sums])
     yield from _moved(found, [row for row in rows if row.quantity.kind == "device"])
+    yield from _series(found, sums[ALL])
     yield from _enough(sums[ALL])
 
 
@@ -108,10 +109,12 @@ def _ranks(sums: Sequence[Against]) -> Iterator[str]:
     if not sums or min(row.pairs or min(row.welch.before.n, row.welch.after.n) for row in sums) < FEW_FOR_RANKS:
         return
     said = []
+    signs = sums[-1].sign_flip
     for row in sums:
         before, after = row.welch.before.median, row.welch.after.median
         said.append(f"{row.quantity.name} {before:.0f} -> {after:.0f} us ({probability(row.wilcoxon)})")
-    yield f"By ranks, which outliers do not move, medians: {'; '.join(said)}."
+    paired = "" if signs is None else f" By random signs on {sums[-1].pairs} pairs, all devices: {probability(signs)}."
+    yield f"By ranks, which outliers do not move, medians: {'; '.join(said)}.{paired}"
 
 
 def _moved(found: Downtime, rows: Sequence[Against]) -> Iterator[str]:
@@ -131,6 +134,16 @@ def _moved(found: Downtime, rows: Sequence[Against]) -> Iterator[str]:
             for row in moved
         )
         yield f"By ranks these moved too: {told}."
+
+
+def _series(found: Downtime, row: Against) -> Iterator[str]:
+    """Series that ran at other times may say something else: pooled, that would be hidden."""
+    each = [
+        f"{name} {of.welch.difference:+.0f} us" + ("" if of.welch.p is None else f" ({probability(of.welch.p)})")
+        for name, of in of_series(row, found.hops, found.arms[0])
+    ]
+    if each:
+        yield f"All devices, series by series: {', '.join(each)}."
 
 
 def _enough(row: Against) -> Iterator[str]:
