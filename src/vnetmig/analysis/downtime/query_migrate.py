@@ -76,4 +76,4 @@ def _parse(text: bytes) -> object:
 
 
 def _not_json(name: str, expected: str, got: str) -> StreamError:
-    return StreamError(f"{name}: not an answer to query-migrate", expected=expected, got=got)
+    return StreamError(f"{name}: no list of JSON objects", expected=expected, got=got)
