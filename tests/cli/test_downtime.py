@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from command_line import run, run_json
-from test_ping import LOST
+from ping_output import LOST
 
 from traces import checkpoint, event, unpacked
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from pages import PATIENCE, browser
+from ping_output import LOST
 from playwright.sync_api import Browser, Page
-from test_ping import LOST
 
 import vnetmig
 from traces import checkpoint, event, unpacked
