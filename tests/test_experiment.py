@@ -55,13 +55,23 @@ def test_every_figure_in_bold_is_printed(printed: str) -> None:
         assert re.search(rf"(?<![\d.]){re.escape(words)}(?![\d.]*\d)", printed), figure
 
 
+@pytest.fixture(scope="module")
+def drawn(place: Path) -> dict[str, Path]:
+    """Options -> folder of pictures."""
+    folders = {
+        options: place / f"svg{number}" for number, options in enumerate(sorted({of[0] for of in DRAWN.values()}))
+    }
+    for options, folder in folders.items():
+        assert shell(f"vnetmig downtime --runs rfc-1q {options} --svg {folder}", place).returncode == 0
+    return folders
+
+
 @pytest.mark.parametrize("name", DRAWN)
-def test_pictures(name: str, place: Path, tmp_path: Path) -> None:
+def test_pictures(name: str, drawn: dict[str, Path]) -> None:
     """Their words, and how many marks they have; where exactly those stand is matplotlib's affair."""
     options, figure = DRAWN[name]
     assert f"experiment/{name}" in PAGE.read_text()
-    assert shell(f"vnetmig downtime --runs rfc-1q {options} --svg {tmp_path}", place).returncode == 0
-    assert told(PICTURES / name) == told(tmp_path / figure)
+    assert told(PICTURES / name) == told(drawn[options] / figure)
 
 
 def told(path: Path) -> tuple[list[str], int]:

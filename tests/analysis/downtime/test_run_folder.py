@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_a_folder_without_runs(tmp_path: Path) -> None:
     ],
 )
 def test_query_migrate(text: str, figures: list[dict[str, float]]) -> None:
-    assert read_query_migrate(text.encode()) == figures
+    assert read_query_migrate(BytesIO(text.encode())) == figures
 
 
 def test_answers_and_migrations_must_be_as_many() -> None:

@@ -132,6 +132,10 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StreamError, match="no trace log") as events:
         read(checkpoint("x") * 3 + event("load", "cpu", 1) * 3)
     assert events.value.expected == "at most 5 downtime events"
+    monkeypatch.setattr(trace_log, "SIDES_MAX", 2)
+    with pytest.raises(StreamError) as sides:
+        read(event("load", "cpu", 1) * 4)
+    assert sides.value.expected == "at most 2 migrations"
     names = "".join(checkpoint(f"src-{k}") for k in range(4))
     monkeypatch.setattr(trace_log, "EVENTS_MAX", 10)
     monkeypatch.setattr(trace_log, "CHECKPOINTS_MAX", 2)

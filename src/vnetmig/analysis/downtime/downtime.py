@@ -102,7 +102,8 @@ def downtime(
     if not hops:
         raise FieldError(f"no series '{series}'; there are {', '.join(sorted({hop.series for hop in folder.hops}))}")
     if query_migrate is not None:
-        hops = _told(hops, read_query_migrate(_read(query_migrate), _name(query_migrate)))
+        with _open(query_migrate) as file:
+            hops = _told(hops, read_query_migrate(file, _name(query_migrate)))
     arms = _arms(hops)
     found = tuple(quantities(hops, device))
     pinged = None
@@ -182,11 +183,6 @@ def _log(source: Source) -> Log:
 
 def _open(source: Source) -> IO[bytes]:
     return BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")
-
-
-def _read(source: Source) -> bytes:
-    with _open(source) as file:
-        return file.read()
 
 
 def _name(source: Source) -> str:

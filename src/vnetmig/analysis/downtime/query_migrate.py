@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import IO, Final
 
 from vnetmig.errors import StreamError
 
@@ -40,19 +40,21 @@ def figures(answer: Mapping[str, object]) -> dict[str, float]:
     return found
 
 
-def read_query_migrate(text: bytes, name: str = "query-migrate") -> list[dict[str, float]]:
+def read_query_migrate(file: IO[bytes], name: str = "query-migrate") -> list[dict[str, float]]:
     """Of one answer, bare or as QMP sends it, of a list of them, or of one on each line; StreamError for anything else.
 
-    >>> read_query_migrate(b'{"return": {"downtime": 7}}')
+    >>> from io import BytesIO
+    >>> read_query_migrate(BytesIO(b'{"return": {"downtime": 7}}'))
     [{'downtime': 7}]
     """
-    return [figures(answer) for answer in json_objects(text, name)]
+    return [figures(answer) for answer in json_objects(file, name)]
 
 
-def json_objects(text: bytes, name: str) -> Iterator[Mapping[str, object]]:
+def json_objects(file: IO[bytes], name: str) -> Iterator[Mapping[str, object]]:
     """The objects of a JSON text: one, a list, or one on each line; a QMP answer's ``return`` stands for it."""
+    text = file.read(BYTES_MAX + 1)
     if len(text) > BYTES_MAX:
-        raise _not_json(name, f"at most {BYTES_MAX} bytes", f"{len(text)}")
+        raise _not_json(name, f"at most {BYTES_MAX} bytes", "more")
     try:
         whole = [_parse(text)]
     except ValueError:

@@ -68,7 +68,9 @@ def _sort(hops: Iterator[Hop], warm_up: int, into: Folder) -> None:
 
 def _of_table(table: Path, logs: dict[str, Log], broken: list[str]) -> Iterator[Hop]:
     series = table.name.removesuffix(_RUNS)
-    for place, run in enumerate(json_objects(table.read_bytes(), str(table))):
+    with table.open("rb") as file:
+        runs = list(json_objects(file, str(table)))
+    for place, run in enumerate(runs):
         if place >= RUNS_MAX:
             raise StreamError(f"{table}: no runs of migrations", expected=f"at most {RUNS_MAX}", got="more")
         number = run.get("k", place)
@@ -116,7 +118,10 @@ def _of_chain(path: Path, broken: list[str]) -> Iterator[Hop]:
     chain = [(found[1], int(found[2]), _read(log)) for found, log in named]
     chain.sort(key=lambda process: process[:2])
     answers = path / "query-migrate.json"
-    told = read_query_migrate(answers.read_bytes(), str(answers)) if answers.exists() else []
+    told: list[dict[str, float]] = []
+    if answers.exists():
+        with answers.open("rb") as file:
+            told = read_query_migrate(file, str(answers))
     for (name, number, before), (next_name, next_number, after) in pairwise(chain):
         hop = number - chain[0][1]
         source, destination = _side(before, Role.SOURCE), _side(after, Role.DESTINATION)

@@ -20,6 +20,9 @@ EVENTS_MAX = 1 << 22
 NAMES_MAX = 1 << 14
 """Different sections in one log: a machine has a hundred."""
 
+SIDES_MAX = 1 << 16
+"""Sides of migrations in one log: a process has one as destination, and one for each attempt as source."""
+
 CHECKPOINTS_MAX = 64
 """Of one side: QEMU has ten."""
 
@@ -47,7 +50,8 @@ class Log:
 
 def read_log(file: IO[bytes], name: str = "log") -> Log:
     """
-    StreamError when it holds more than EVENTS_MAX events or NAMES_MAX names. A log without any has no sides.
+    A log without any events has no sides. StreamError when it holds more than EVENTS_MAX events, NAMES_MAX names or
+    SIDES_MAX sides.
 
     >>> from io import BytesIO
     >>> text = b"7@1.000009:vmstate_downtime_load type=non-iterable idstr=cpu instance_id=0 downtime=9\\n"
@@ -118,6 +122,8 @@ class _Reading:
             self._checkpoint(str(line["checkpoint"]), when)
         else:
             self._section(role, offset, when, line)
+        if len(self._sides) > SIDES_MAX:
+            raise self._too_much(offset, f"at most {SIDES_MAX} migrations", "more")
 
     def finish(self) -> Log:
         for role in list(self._begun):
