@@ -39,7 +39,7 @@ def far_out(values: Sequence[float]) -> tuple[float, float] | None:
     """The fences beyond which a sample is far out; None for few samples.
 
     >>> far_out([10, 11, 12, 13, 10, 11, 12, 13, 99])
-    (2.5, 20.5)
+    (5.0, 19.0)
     """
     if len(values) < LEAST:
         return None
