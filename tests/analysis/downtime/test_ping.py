@@ -80,3 +80,15 @@ def test_blackout_and_outage_on_one_time_line() -> None:
     assert dark.outage is not None and dark.outage.lost == 3
     elsewhere = "".join(reply(500 + k / 10, k) for k in range(9))
     assert downtime(source.encode(), loaded.encode(), ping=elsewhere.encode()).dark == ()
+
+
+def test_hosts_whose_clocks_differ() -> None:
+    """By its clock the destination started the guest before the source stopped it."""
+    source = checkpoint("src-vm-stopped", "1@100.600000:") + event("save", "cpu", 9, front="1@100.610000:")
+    source += checkpoint("src-iterable-saved", "1@100.605000:") + checkpoint("src-non-iterable-saved", "1@100.620000:")
+    loaded = event("load", "cpu", 9, front="2@99.640000:") + checkpoint("dst-precopy-loadvm-completed", "2@99.645000:")
+    loaded += checkpoint("dst-precopy-bh-vm-started", "2@99.650000:")
+    found = downtime(source.encode(), loaded.encode(), ping=LOST.encode())
+    assert found.dark == () and not [each for each in found.quantities if each.kind == "clock"]
+    assert found.notes[0].startswith("1 migrations end before they begin")
+    assert [list(each.samples["all"].values) for each in found.quantities if each.kind == "device"] == [[9], [9]]

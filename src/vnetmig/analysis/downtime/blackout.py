@@ -37,7 +37,7 @@ def darks(hops: Sequence[Hop], ping: Ping) -> Iterator[Dark]:
     first, last = INTERVALS[BLACKOUT]
     for number, hop in enumerate(hops):
         stopped, started = hop.at(first), hop.at(last)
-        if stopped is None or started is None or not ping.first <= stopped <= ping.last:
+        if stopped is None or started is None or hop.clocks_differ or not ping.first <= stopped <= ping.last:
             continue
         during = [outage for outage in ping.outages if outage.last <= started and outage.next >= stopped]
         yield Dark(number, stopped, started, max(during, key=lambda outage: outage.length, default=None))

@@ -6,7 +6,7 @@ Knows where the parts are; reads files, writes none. Microseconds throughout.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -115,7 +115,7 @@ def downtime(
         arms,
         tuple(hops),
         tuple(hop for hop in folder.left_out if series in (None, hop.series)),
-        tuple(folder.broken),
+        (*folder.broken, *_clocks(hops)),
         found,
         tuple(against_first(hops, arms, found)),
         tuple(outliers(found)),
@@ -128,6 +128,15 @@ def _arms(hops: Iterable[Hop]) -> tuple[str, ...]:
     """In the order in which they come; but `on` is compared with `off`."""
     arms = dict.fromkeys(hop.arm for hop in hops)
     return OFF_ON if arms.keys() == set(OFF_ON) else tuple(arms)
+
+
+def _clocks(hops: Sequence[Hop]) -> Iterator[str]:
+    apart = sum(hop.clocks_differ for hop in hops)
+    if apart:
+        yield (
+            f"{apart} migrations end before they begin, by the clocks of both hosts: set the clocks (NTP); what lies"
+            " between the sides is not told of them"
+        )
 
 
 def _folders(runs: Sequence[str | os.PathLike[str]], warm_up: int | None) -> Folder:

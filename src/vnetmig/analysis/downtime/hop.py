@@ -45,6 +45,14 @@ class Hop:
         side = self.source if checkpoint.startswith("src-") else self.destination
         return None if side is None else side.at(checkpoint)
 
+    @property
+    def clocks_differ(self) -> bool:
+        """Does it end before it begins? Then the hosts' clocks are apart, and nothing is known between the sides."""
+        return any((took := self._between(interval)) is not None and took < 0 for interval in INTERVALS)
+
     def between(self, interval: str) -> int | None:
+        return None if self.clocks_differ else self._between(interval)
+
+    def _between(self, interval: str) -> int | None:
         start, end = (self.at(checkpoint) for checkpoint in INTERVALS[interval])
         return None if start is None or end is None else end - start
