@@ -45,6 +45,10 @@ class Kept(Generic[V]):
             self._bound()
         return made
 
+    def texts(self) -> list[bytes]:
+        """Those that are kept, the last used one first."""
+        return list(self._held)[::-1]
+
     def __len__(self) -> int:
         return len(self._held)
 
