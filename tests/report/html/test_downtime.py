@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from pages import PATIENCE, browser
+from pages import browser, opened
 from ping_output import LOST
 from playwright.sync_api import Browser, Page
 
@@ -35,25 +35,18 @@ def started(chromium: str | None) -> Iterator[Browser]:
 def show(started: Browser, tmp_path: Path) -> Iterator[Open]:
     """Opens a page. At the end of the test it must have said nothing and asked for nothing."""
     context = started.new_context(viewport={"width": 1200, "height": 900})
-    said: list[str] = []
+    heard: list[list[str]] = []
 
     def open_page(text: str) -> Page:
         path = tmp_path / "downtime.html"
         path.write_text(text, encoding="utf-8")
         page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        url = path.as_uri()
-        page.on("request", lambda request: said.append(f"request: {request.url}") if request.url != url else None)
-        page.goto(url)
-        page.wait_for_function("performance.getEntriesByName('ready').length")
+        heard.append(opened(page, path, "figure svg"))
         return page
 
     yield open_page
     context.close()
-    assert said == []
+    assert [said for one in heard for said in one] == []
 
 
 @lru_cache(maxsize=1)
