@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import vnetmig
-from traces import event, unpacked
+from traces import checkpoint, event, unpacked
 from vnetmig.report.figures.devices import DOTS, strips
 from vnetmig.report.figures.downtime import figures_of
-from vnetmig.report.figures.drawing import _KEPT, INKS, tree
+from vnetmig.report.figures.drawing import _KEPT, INKS, svg, tree
 
 
 def nodes(node: Any) -> Iterator[tuple[str, dict[str, str], list[Any]]]:
@@ -48,6 +48,24 @@ def test_references_stay_inside_their_own_figure(drawn: dict[str, Any]) -> None:
         clips = {attributes["clip-path"][5:-1] for _, attributes, _ in nodes(figure) if "clip-path" in attributes}
         assert used and used | clips <= made
         assert all(each.startswith(f"{name}-") for each in made)
+
+
+def test_names_of_any_bytes_are_drawn() -> None:
+    """XML has no control characters, matplotlib reads dollars as formulas, and a name may be 255 bytes long."""
+    names = ["a\x1b[2J", "b\udcff\u202e", r"$\broken$ 3$", "<i>&amp;", "x" * 255]
+    front = "7@1.{:06}:"
+    log = checkpoint("src-iterable-saved", front.format(0)).encode()
+    for side in ("save", "load"):
+        for place, name in enumerate(names, 1):
+            log += event(side, name, 900, front=front.format(1000 * place)).encode("utf-8", "surrogateescape")
+    log += checkpoint("src-non-iterable-saved", front.format(9000)).encode()
+    for name in ("dst-precopy-loadvm-completed", "dst-precopy-bh-vm-started"):
+        log += checkpoint(name, front.format(9900)).encode()
+    found = {each.name: tree(each.figure, each.name) for each in figures_of(vnetmig.downtime(log))}
+    for name in ("load-devices", "time-line"):
+        words = [child for _, _, children in nodes(found[name]) for child in children if isinstance(child, str)]
+        assert {"a\\x1b[2J", r"$\broken$ 3$", "<i>&amp;"} <= set(words), name
+    assert svg(strips(vnetmig.downtime(log), "save")).isascii()
 
 
 def test_of_very_many_samples_those_far_out_are_all_drawn() -> None:

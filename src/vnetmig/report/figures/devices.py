@@ -16,6 +16,7 @@ from vnetmig.analysis.downtime.quantity import Quantity
 from vnetmig.analysis.significance import interval
 from vnetmig.analysis.verdict import is_significant
 from vnetmig.report.downtime_log import label, moved_alone, p_text, shown_quantities, signed
+from vnetmig.report.escape import safe
 from vnetmig.report.figures.drawing import AFTER, BEFORE, INK, LINE, OTHER, SOFT, new_figure
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ def strips(found: Downtime, side: str) -> Figure:
             if arm in quantity.samples:
                 _strip(axes, quantity.samples[arm].values, top - place, *ARMS[place % len(ARMS)])
     axes.set_xscale("log")
-    axes.set_yticks(ticks, [_short(label(quantity)) for quantity in rows])
+    axes.set_yticks(ticks, [short(label(quantity)) for quantity in rows])
     axes.set_ylim(-len(rows) * (len(arms) + 0.6) + 0.3, 0.9)
     axes.set_xlabel(f"{side}: microseconds, each migration a mark; bar: 95 % interval of the mean; tick: median")
     _decades(axes)
     for place, arm in enumerate(arms if len(arms) > 1 else ()):
         colour, marker = ARMS[place % len(ARMS)]
-        axes.plot([], [], marker, color=colour, label=f"{arm} (n = {sum(hop.arm == arm for hop in found.hops)})")
+        axes.plot([], [], marker, color=colour, label=f"{short(arm)} (n = {sum(hop.arm == arm for hop in found.hops)})")
     if len(arms) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(arms), frameon=False, borderpad=0)
     return figure
@@ -113,11 +114,11 @@ def differences(found: Downtime, side: str, arm: str) -> Figure:
     sums = sum(row.quantity.kind == "sum" for row in ordered)
     if sums and sums < len(ordered):
         axes.axhline(sums - len(ordered) + 0.5, color=LINE, linewidth=1)
-    axes.set_yticks([-place for place in range(len(ordered))], [_short(label(row.quantity)) for row in ordered])
+    axes.set_yticks([-place for place in range(len(ordered))], [short(label(row.quantity)) for row in ordered])
     axes.set_ylim(0.6 - len(ordered), 0.6)
     axes.set_xlabel(
-        f"{side}: {arm} against {found.arms[0]}, difference of the means in microseconds with its 95 % interval;"
-        " filled: proven"
+        f"{side}: {short(arm)} against {short(found.arms[0])}, difference of the means in microseconds"
+        " with its 95 % interval; filled: proven"
     )
     axes.tick_params(axis="y", length=0)
     return figure
@@ -149,6 +150,7 @@ def _difference(axes: Any, row: Against, height: float) -> None:
     )
 
 
-def _short(name: str) -> str:
-    """Names come from logs: a long one must not take the whole width."""
+def short(name: str) -> str:
+    """Names come from logs: a long one must not take the whole width, and none may have what XML cannot."""
+    name = safe(name)
     return name if len(name) <= _LONGEST else f"...{name[3 - _LONGEST :]}"

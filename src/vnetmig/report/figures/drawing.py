@@ -94,7 +94,10 @@ def new_figure(width: float, height: float) -> tuple[Figure, Any]:
 def svg(figure: Figure, *, ground: str = "white") -> bytes:
     """The file: the same bytes for the same figure. ``ground``: what it is drawn on, "none" for what is behind it."""
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     made = BytesIO()
     with rc_context(_RC):
         figure.savefig(

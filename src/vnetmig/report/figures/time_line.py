@@ -14,7 +14,7 @@ from vnetmig.analysis.downtime.downtime import Downtime
 from vnetmig.analysis.downtime.hop import INTERVALS, Hop
 from vnetmig.analysis.downtime.side import NO_TIME, Role
 from vnetmig.analysis.gain import bears
-from vnetmig.report.figures.devices import ARMS, WIDTH
+from vnetmig.report.figures.devices import ARMS, WIDTH, short
 from vnetmig.report.figures.drawing import AFTER, BEFORE, INK, OTHER, SOFT, new_figure
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def time_line(found: Downtime) -> Figure | None:
                 own = bears(name, found.device)
                 colour = ARMS[place % len(ARMS)][0] if own else OTHER
                 axes.barh(height, took, left=start, height=0.62, color=colour, edgecolor="none", linewidth=0)
-                short = name.rpartition("/")[2]
-                if took > _LETTER * len(short) * end:
-                    axes.text(start + took / 2, height + 0.36, short, ha="center", va="bottom", fontsize=7)
+                last = short(name.rpartition("/")[2])
+                if took > _LETTER * len(last) * end:
+                    axes.text(start + took / 2, height + 0.36, last, ha="center", va="bottom", fontsize=7)
         started = hop.between(SHOWN)
         if started is not None:
             axes.plot([started / 1000] * 2, [-(2.3 * row + 1.4), -(2.3 * row - 0.4)], color=INK, linewidth=1.4)
@@ -110,7 +110,7 @@ def network_line(found: Downtime) -> Figure | None:
         axes.axvline((end - dark.stopped) / 1000, color=SOFT, linewidth=0.8, linestyle=":")
     axes.set_yticks([1, 0], ["guest stands still", "no reply to ping"])
     axes.set_ylim(-0.6, 1.6)
-    axes.set_xlabel(f"milliseconds since the guest stopped; {found.hops[dark.hop].name}{_lost(dark)}")
+    axes.set_xlabel(f"milliseconds since the guest stopped; {short(found.hops[dark.hop].name)}{_lost(dark)}")
     return figure
 
 
@@ -119,7 +119,7 @@ def _lost(dark: Dark) -> str:
 
 
 def _arm(found: Downtime, hop: Hop) -> str:
-    return f"{hop.arm}: " if len(found.arms) > 1 else ""
+    return f"{short(hop.arm)}: " if len(found.arms) > 1 else ""
 
 
 def _sections(hop: Hop, role: Role) -> Iterator[tuple[str, float, float]]:
