@@ -63,15 +63,19 @@ if TYPE_CHECKING:
     from vnetmig.migration.registration import unregister_vmstate as unregister_vmstate
     from vnetmig.migration.registry import Registry as Registry
     from vnetmig.migration.timeline import Timeline as Timeline
+    from vnetmig.qemu.capture import Captured as Captured
+    from vnetmig.qemu.capture import capture as capture
     from vnetmig.qemu.specs import profile_from as profile_from
 
 #: name -> where it lives; loaded when first asked for, so that ``import vnetmig`` costs nothing
 _LAZY = {
+    "Captured": "vnetmig.qemu.capture",
     "CheckResult": "vnetmig.analysis.finding",
     "Finding": "vnetmig.analysis.finding",
     "Severity": "vnetmig.analysis.finding",
     "FileChecked": "vnetmig.analysis.fleet",
     "OfStream": "vnetmig.analysis.profile.from_stream",
+    "capture": "vnetmig.qemu.capture",
     "check": "vnetmig.analysis.check.check",
     "check_files": "vnetmig.analysis.fleet",
     "MODES": "vnetmig.migration.modes",
@@ -114,6 +118,7 @@ _LAZY = {
 
 __all__ = [
     "MODES",
+    "Captured",
     "CheckResult",
     "Destination",
     "Difference",
@@ -146,6 +151,7 @@ __all__ = [
     "StreamError",
     "Timeline",
     "VnetmigError",
+    "capture",
     "check",
     "check_files",
     "decoder_of",
