@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from vnetmig.migration.timeline import Timeline as Timeline
     from vnetmig.qemu.capture import Captured as Captured
     from vnetmig.qemu.capture import capture as capture
+    from vnetmig.qemu.send import Sent as Sent
+    from vnetmig.qemu.send import send as send
     from vnetmig.qemu.specs import profile_from as profile_from
 
 #: name -> where it lives; loaded when first asked for, so that ``import vnetmig`` costs nothing
@@ -72,6 +74,7 @@ _LAZY = {
     "Captured": "vnetmig.qemu.capture",
     "CheckResult": "vnetmig.analysis.finding",
     "Finding": "vnetmig.analysis.finding",
+    "Sent": "vnetmig.qemu.send",
     "Severity": "vnetmig.analysis.finding",
     "FileChecked": "vnetmig.analysis.fleet",
     "OfStream": "vnetmig.analysis.profile.from_stream",
@@ -112,6 +115,7 @@ _LAZY = {
     "register_savevm_live": "vnetmig.migration.registration",
     "register_vmstate": "vnetmig.migration.registration",
     "sample": "vnetmig.document.sample",
+    "send": "vnetmig.qemu.send",
     "unregister_savevm": "vnetmig.migration.registration",
     "unregister_vmstate": "vnetmig.migration.registration",
 }
@@ -146,6 +150,7 @@ __all__ = [
     "QuietHandlers",
     "Registry",
     "SaveVMHandlers",
+    "Sent",
     "Severity",
     "Stream",
     "StreamError",
@@ -169,6 +174,7 @@ __all__ = [
     "register_savevm_live",
     "register_vmstate",
     "sample",
+    "send",
     "unregister_savevm",
     "unregister_vmstate",
 ]

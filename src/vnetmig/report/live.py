@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from vnetmig.migration.account import Account, Phase
 from vnetmig.qemu.capture import Captured
+from vnetmig.qemu.send import Sent
 from vnetmig.report.blocks import Block, Facts, Note, Table, columns
 from vnetmig.report.json import Json
 
@@ -48,6 +49,34 @@ def captured_json(made: Captured) -> dict[str, Json]:
         "status": made.after,
         "notes": list(made.notes),
         **account_json(made.account),
+    }
+
+
+def sent_blocks(sent: Sent) -> Iterator[Block]:
+    facts = [("why", sent.why), ("sent", f"{sent.size} of {sent.total} bytes in {sent.seconds:.2f} s")]
+    if sent.status is not None:
+        facts.append(("status there", sent.status))
+    yield Facts(_OUTCOMES[sent.outcome], facts)
+
+
+_OUTCOMES = {
+    "loaded": "loaded: the destination has the machine",
+    "refused": "refused: the destination has not loaded it",
+    "unknown": "unknown: the destination did not say",
+}
+
+
+def sent_json(sent: Sent) -> dict[str, Json]:
+    return {
+        "outcome": sent.outcome,
+        "why": sent.why,
+        "bytes": sent.size,
+        "total": sent.total,
+        "seconds": sent.seconds,
+        "pongs": sent.pongs,
+        "shut": sent.shut,
+        "status": sent.status,
+        "reason": sent.reason,
     }
 
 
