@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from vnetmig.qemu.capture import capture as capture
     from vnetmig.qemu.send import Sent as Sent
     from vnetmig.qemu.send import send as send
+    from vnetmig.qemu.serve import Served as Served
+    from vnetmig.qemu.serve import serve as serve
     from vnetmig.qemu.specs import profile_from as profile_from
 
 #: name -> where it lives; loaded when first asked for, so that ``import vnetmig`` costs nothing
@@ -75,6 +77,7 @@ _LAZY = {
     "CheckResult": "vnetmig.analysis.finding",
     "Finding": "vnetmig.analysis.finding",
     "Sent": "vnetmig.qemu.send",
+    "Served": "vnetmig.qemu.serve",
     "Severity": "vnetmig.analysis.finding",
     "FileChecked": "vnetmig.analysis.fleet",
     "OfStream": "vnetmig.analysis.profile.from_stream",
@@ -116,6 +119,7 @@ _LAZY = {
     "register_vmstate": "vnetmig.migration.registration",
     "sample": "vnetmig.document.sample",
     "send": "vnetmig.qemu.send",
+    "serve": "vnetmig.qemu.serve",
     "unregister_savevm": "vnetmig.migration.registration",
     "unregister_vmstate": "vnetmig.migration.registration",
 }
@@ -151,6 +155,7 @@ __all__ = [
     "Registry",
     "SaveVMHandlers",
     "Sent",
+    "Served",
     "Severity",
     "Stream",
     "StreamError",
@@ -175,6 +180,7 @@ __all__ = [
     "register_vmstate",
     "sample",
     "send",
+    "serve",
     "unregister_savevm",
     "unregister_vmstate",
 ]

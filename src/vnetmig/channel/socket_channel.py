@@ -55,6 +55,10 @@ class SocketChannel(ClosingChannel):
     def close(self) -> None:
         self._socket.close()
 
+    def detach(self) -> socket.socket:
+        """The socket, given to whoever waits for many of them at once; this object has none any more."""
+        return socket.socket(fileno=self._socket.detach())
+
 
 class Listener(ClosingChannel):
     """A listening socket. ``address``: where a peer connects to, with the port that was chosen."""
@@ -73,6 +77,12 @@ class Listener(ClosingChannel):
         with told(f"Failed to accept on '{self.address}'"):
             connected, _ = self._socket.accept()
         return SocketChannel(connected, timeout)
+
+    def many(self, backlog: int) -> socket.socket:
+        """The socket, still this object's, for whoever waits for connections in a loop of his own."""
+        self._socket.listen(backlog)
+        self._socket.setblocking(False)
+        return self._socket
 
     def close(self) -> None:
         self._socket.close()

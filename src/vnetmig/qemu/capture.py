@@ -19,19 +19,19 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from vnetmig.document.saving import replaced
-from vnetmig.errors import FieldError, MigrationError, QemuError
+from vnetmig.errors import MigrationError, QemuError
 from vnetmig.migration.account import Account
 from vnetmig.qemu.captured_machine import UNHARMED, Machine
 from vnetmig.qemu.interrupts import Interrupts
 from vnetmig.qemu.migration_settings import MigrationSettings
 from vnetmig.qemu.qmp_session import QmpSession
 from vnetmig.qemu.recording import Recording
+from vnetmig.qemu.whole_file import refuse_existing, whole_file
 from vnetmig.stream.return_path import Message, Shut
 
 PATIENCE: Final = 60.0
@@ -93,25 +93,21 @@ def capture(
     vnetmig.errors.QemuError: qmp:/run/no-such.qmp: No such file or directory
     """
     target = os.fspath(path)
-    if os.path.exists(target) and os.path.isfile(target) and not overwrite:
-        raise FieldError(f"{target}: there is such a file already\n  it is only replaced when that is asked for")
+    if not overwrite:
+        refuse_existing(target)
     began = time.monotonic()
     with Interrupts() as interrupts, QmpSession(qmp, PATIENCE) as session:
         machine = Machine(session)
         machine.settle(ram)
-        with _written(target) as file:
+        with whole_file(target) as file:
             taken = _Taking(machine, Recording(pages=machine.ram != "dropped"), file, progress, interrupts)
             parameters = {"max-bandwidth": bandwidth or UNLIMITED}
             if downtime_limit is not None:
                 parameters["downtime-limit"] = downtime_limit
             taken.take(parameters)
-            file.flush()
-            size = file.tell() if file.seekable() else 0
-            if file.seekable():
-                os.fsync(file.fileno())
     return Captured(
         target,
-        size,
+        taken.size,
         machine.ram,
         taken.recording.left_out,
         machine.blackout(),
@@ -121,16 +117,6 @@ def capture(
         taken.recording.account,
         tuple(machine.notes),
     )
-
-
-@contextmanager
-def _written(target: str) -> Iterator[IO[bytes]]:
-    """``replaced``, with words for what goes wrong on the way to the disk."""
-    try:
-        with replaced(target) as file:
-            yield file
-    except OSError as error:
-        raise MigrationError(f"{target}: {error.strerror or error}\n  nothing was written; {UNHARMED}") from error
 
 
 class _Taking:
@@ -147,6 +133,8 @@ class _Taking:
     ) -> None:
         self.machine = machine
         self.recording = recording
+        self.size = 0
+        """Bytes written."""
         self._file = file
         self._progress = progress
         self._interrupts = interrupts
@@ -204,7 +192,7 @@ class _Taking:
                     return  # the end came too early: QEMU knows why
                 now = time.monotonic_ns()
                 for piece in recording.feed(data, now) if data else recording.close(now):
-                    self._file.write(piece)
+                    self.size += self._file.write(piece)
                 _answer(channel, recording)
             self._file.flush()
             _answer(channel, recording, Shut(1))

@@ -67,6 +67,10 @@ class Recording:
         self.ended = True
         return kept
 
+    def said(self, message: Message, now: int) -> None:
+        """The source was told this: for the account."""
+        self._watcher.feed_back(message.encode(), now)
+
     def _kept(self, data: bytes) -> list[memoryview]:
         if self.account.fault is not None:
             raise self.account.fault

@@ -3,7 +3,7 @@
 Knows what a destination says and how one leaves; must not know options or terminals.
 
 Right behind the configuration OPEN_RETURN_PATH and a PING are put in, if the stream has none: every QEMU since 2.5
-then answers, whatever its capabilities, and says SHUT 0 when everything is loaded. One that refuses says SHUT 1, or ends.
+then answers, whatever its capabilities, and says SHUT 0 when all is loaded. One that refuses says SHUT 1, or ends.
 """
 
 from __future__ import annotations

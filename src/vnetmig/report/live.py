@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from vnetmig.migration.account import Account, Phase
 from vnetmig.qemu.capture import Captured
 from vnetmig.qemu.send import Sent
+from vnetmig.qemu.serve import Served
 from vnetmig.report.blocks import Block, Facts, Note, Table, columns
 from vnetmig.report.json import Json
 
@@ -77,6 +78,32 @@ def sent_json(sent: Sent) -> dict[str, Json]:
         "shut": sent.shut,
         "status": sent.status,
         "reason": sent.reason,
+    }
+
+
+def served_blocks(made: Served) -> Iterator[Block]:
+    yield from account_blocks(made.account)
+    facts = [
+        ("machine", made.account.machine or "no name in the stream"),
+        ("source", made.source),
+        ("switchover ack", "sent" if made.acknowledged else "not sent"),
+        ("took", f"{made.seconds:.2f} s"),
+    ]
+    facts += [("multifd", f"{path}: {size} bytes") for path, size in made.channels]
+    yield Facts(f"{made.path}: {made.size} bytes", facts)
+
+
+def served_json(made: Served) -> dict[str, Json]:
+    return {
+        "path": made.path,
+        "bytes": made.size,
+        "channels": [{"path": path, "bytes": size} for path, size in made.channels],
+        "answer": made.answer,
+        "heard": made.heard,
+        "source": made.source,
+        "switchover_ack": made.acknowledged,
+        "seconds": made.seconds,
+        **account_json(made.account),
     }
 
 
