@@ -37,8 +37,8 @@ vnetmig serve --listen tcp:0.0.0.0:4444 -o vm.qemu --then resume
 @click.option(
     "--switchover-ack/--no-switchover-ack",
     default=None,
-    help="Say that the source may switch over, which its capability waits for. By default to those known to understand"
-    " it: machine types from 8.1 on.",
+    help="Say that the source may switch over, which its capability waits for. By default to those known to do"
+    " so: machine types from 8.1 to 11.0.",
 )
 @click.option("--force", is_flag=True, help="Replace FILE if there is one.")
 @options.as_json

@@ -207,7 +207,7 @@ class _Taking:
             try:
                 return channel.recv(CHUNK) or None
             except TimeoutError:
-                if self.recording.account.complete:
+                if self.recording.may_have_ended:
                     return b""
             except OSError:
                 return None

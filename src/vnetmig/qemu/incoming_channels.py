@@ -31,8 +31,10 @@ SETTLING: Final = 10.0
 BACKLOG: Final = 64
 CHANNELS_MAX: Final = 256
 """The number of a multifd channel is one byte."""
-ACK_SINCE: Final = "8.1"
-"""A source that has machine types of this release understands SWITCHOVER_ACK; an older one takes it for an error."""
+ACK_SINCE, ACK_UNTIL = "8.1", "11.1"
+"""Machine types from the first on show that the source understands SWITCHOVER_ACK; an older one takes it for an error.
+From the second on (qemu: switchover-ack-legacy is off) it waits for as many as its devices ask for, and one more is an
+error."""
 
 _MAIN: Final = b"QEVM"
 _SIDE: Final = multifd.MAGIC.to_bytes(4, "big")
@@ -229,7 +231,7 @@ class IncomingChannels:
             return self._acknowledge
         name = self.recording.account.machine
         known = machine_type(name, None) if name is not None else None
-        return known is not None and known.version is not None and not known.before(ACK_SINCE)
+        return known is not None and not known.before(ACK_SINCE) and known.before(ACK_UNTIL)
 
     def _take_side(self, side: Side, data: bytes) -> None:
         side.file.write(data)
@@ -239,11 +241,11 @@ class IncomingChannels:
             side.syncs += isinstance(packet, PagesPacket) and packet.sync
 
     def _closed(self, connection: _Connection) -> None:
-        account = self.recording.account
         if connection is self._main:
             if self.recording.ended:
                 return
-            if not account.complete:
+            if not self.recording.may_have_ended:
+                account = self.recording.account
                 raise MigrationError(
                     f"the source closed in the middle, after {account.size} bytes ({account.phase.value})\n"
                     "  its query-migrate, or its log, says why"
@@ -258,7 +260,7 @@ class IncomingChannels:
     def _all_there(self) -> bool:
         now = time.monotonic()
         if not self.recording.ended:
-            if self.recording.account.complete and now - self._last > SILENCE:
+            if self.recording.may_have_ended and now - self._last > SILENCE:
                 self._take(None)
             return self.recording.ended
         if not self.sides:

@@ -55,6 +55,15 @@ class Recording:
     def account(self) -> Account:
         return self._watcher.account
 
+    @property
+    def may_have_ended(self) -> bool:
+        """When nothing more comes, was that all? A description follows the end mark, but not of every machine
+        (suppress-vmdesc). Behind a section that nothing describes the mark is seen, but not believed yet."""
+        held = self._held
+        if self.account.complete:
+            return not held
+        return len(held) == framing.FOOTER_SIZE + 1 and held[0] == framing.SECTION_FOOTER and held[-1] == framing.EOF
+
     def feed(self, data: bytes, now: int) -> list[memoryview]:
         """Take more bytes; give those that are to be kept and known by now. ``now``: nanoseconds of any clock."""
         self._watcher.feed(data, now)

@@ -173,6 +173,7 @@ class _Sending:
         self._left = False
         """The destination sends nothing any more."""
         self._broken: str | None = None
+        self._nonsense: str | None = None
         self.began = time.monotonic()
         self.size = 0
         self.total = 0
@@ -198,7 +199,7 @@ class _Sending:
             self._broken = str(error)
             self._last_words()
         except StreamError as error:
-            self._broken = f"it answered what no destination answers: {error.message}"
+            self._nonsense = error.message
         return self.result()
 
     def _listen(self) -> None:
@@ -232,6 +233,8 @@ class _Sending:
             return LOADED, "it said so on the return path (SHUT 0)"
         if self.shut is not None:
             return REFUSED, f"it said so on the return path (SHUT {self.shut})"
+        if self._nonsense is not None:
+            return UNKNOWN, f"it answered what no destination answers: {self._nonsense}"
         if self.size < self.total:
             said = f" ({self._broken})" if self._broken else ""
             where = self._section_at(self.size + CHUNK)

@@ -72,7 +72,7 @@ def serve(
     ``then``: "stop", the source hears that all is well, and its machine is stopped there as behind every migration;
     "resume", a rehearsal, it hears that it failed, and goes on: that takes its capability return-path.
     ``switchover_ack``: say that the source may switch over, which one with that capability waits for; None: to those
-    whose machine type shows that they know it (8.1). ``listening(address)`` is called when a source may connect,
+    whose machine type shows that they do (8.1 to 11.0). ``listening(address)`` is called when a source may connect,
     ``progress(account)`` as it comes. multifd channels go to ``path``.channelN.
 
     Raises FieldError for an address nobody can listen at or a file that exists, ChannelError when it cannot be listened
