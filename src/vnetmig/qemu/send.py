@@ -81,11 +81,7 @@ def send(
     makes of it is in what this returns.
 
     >>> import vnetmig
-    >>> vnetmig.send(vnetmig.sample()[:400], "unix:/run/no-such.sock")
-    Traceback (most recent call last):
-    ...
-    vnetmig.errors.StreamError: ...
-    >>> vnetmig.send(vnetmig.sample(), "unix:/run/no-such.sock", as_it_is=True)
+    >>> vnetmig.send(vnetmig.sample(), "unix:/run/no-such.sock")
     Traceback (most recent call last):
     ...
     vnetmig.errors.ChannelError: Failed to connect to '/run/no-such.sock': No such file or directory
