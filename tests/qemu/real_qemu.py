@@ -1,7 +1,7 @@
 """A real QEMU for a test: firmware only, no network of the host, driven over QMP on a socket of its own.
 
 Which QEMU: `qemu-system-x86_64` on PATH, and those that ``VNETMIG_QEMU_<version>`` name, such as
-``VNETMIG_QEMU_10_0=/opt/qemu-10.0/bin/qemu-system-x86_64``.
+``VNETMIG_QEMU_10_0=/opt/qemu-10.0/bin/qemu-system-x86_64``; ``lab/qemus`` fetches some and says their variables.
 
 ``replay`` loads a committed capture of a Linux guest without that guest: of its RAM only the ring pages are needed.
 """
@@ -39,6 +39,7 @@ BINARIES = {
 """By version; that on PATH is tested always."""
 STREAMS = Path(__file__).resolve().parent.parent / "streams"
 MACHINE = "pc,accel=tcg"
+NETDEV = "user,id=n0,restrict=on"
 NIC = "virtio-net-pci,netdev=n0,id=net0,mac=52:54:00:12:34:56,romfile="
 
 
@@ -50,6 +51,7 @@ class Qemu:
         folder: Path,
         *more: str,
         nic: str = NIC,
+        netdev: str = NETDEV,
         binary: str = BINARY,
         machine: str = MACHINE,
         memory: str = "32M",
@@ -57,7 +59,7 @@ class Qemu:
         self.socket = str(folder / f"qmp{len(list(folder.iterdir()))}")
         self.argv = [
             *(binary, "-nodefaults", "-display", "none", "-no-user-config", "-m", memory, "-cpu", "qemu64"),
-            *("-machine", machine, "-netdev", "user,id=n0,restrict=on", "-device", nic),
+            *("-machine", machine, "-netdev", netdev, "-device", nic),
             *("-qmp", f"unix:{self.socket},server=on,wait=off", *more),
         ]
 
