@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from vnetmig.migration.registration import unregister_vmstate as unregister_vmstate
     from vnetmig.migration.registry import Registry as Registry
     from vnetmig.migration.timeline import Timeline as Timeline
+    from vnetmig.qemu.relay.outcome import Relayed as Relayed
+    from vnetmig.qemu.relay.relay import relay as relay
+    from vnetmig.qemu.relay.relay import relaying as relaying
     from vnetmig.qemu.specs import profile_from as profile_from
 
 #: name -> where it lives; loaded when first asked for, so that ``import vnetmig`` costs nothing
@@ -91,6 +94,7 @@ _LAZY = {
     "Profile": "vnetmig.analysis.profile.profile",
     "QuietHandlers": "vnetmig.migration.handlers",
     "Registry": "vnetmig.migration.registry",
+    "Relayed": "vnetmig.qemu.relay.outcome",
     "SaveVMHandlers": "vnetmig.migration.handlers",
     "Stream": "vnetmig.document.stream",
     "Timeline": "vnetmig.migration.timeline",
@@ -108,6 +112,8 @@ _LAZY = {
     "register_savevm_live": "vnetmig.migration.registration",
     "register_vmstate": "vnetmig.migration.registration",
     "sample": "vnetmig.document.sample",
+    "relay": "vnetmig.qemu.relay.relay",
+    "relaying": "vnetmig.qemu.relay.relay",
     "unregister_savevm": "vnetmig.migration.registration",
     "unregister_vmstate": "vnetmig.migration.registration",
 }
@@ -140,6 +146,7 @@ __all__ = [
     "QemuError",
     "QuietHandlers",
     "Registry",
+    "Relayed",
     "SaveVMHandlers",
     "Severity",
     "Stream",
@@ -162,6 +169,8 @@ __all__ = [
     "profile_from",
     "register_savevm_live",
     "register_vmstate",
+    "relay",
+    "relaying",
     "sample",
     "unregister_savevm",
     "unregister_vmstate",

@@ -21,6 +21,7 @@ VERBS = {
     "profile": "What a destination offers: of a running QEMU, a command line or this host, as TOML.",
     "matrix": "Which machine type and pair of QEMUs works, forward and back.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
+    "relay": "Stand between two QEMUs during a migration: look, check, change, record.",
     "bench": "The engines on this machine, against the floor.",
 }
 
