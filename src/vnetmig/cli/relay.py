@@ -5,6 +5,7 @@ Knows options and exit codes; the relay is the qemu layer's, wording the report 
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,7 +75,7 @@ def command(
     Exit code 1: the migration failed or was refused, or a recording is not complete. 3: with --check or --set, it
     could not be read, and so was refused.
     """
-    from vnetmig.cli.output import note, write_blocks, write_json
+    from vnetmig.cli.output import write_blocks, write_json
     from vnetmig.qemu.relay.relay import relay
     from vnetmig.report.relay import relay_blocks, relay_json
 
@@ -82,18 +83,20 @@ def command(
         raise click.UsageError("--record and --record-out: two files, please")
     if check is None and (strict or qemu is not None):
         raise click.UsageError("--strict and --qemu: of --check")
+    against, release = _destination(check, qemu)
     with _followed() as follow:
         made = relay(
             listen_at,
             connect_to,
-            check=_destination(check, qemu),
+            check=against,
+            qemu=release,
             strict=strict,
             sets=sets,
             record=record,
             record_out=record_out,
             late=late,
             follow=follow,
-            listening=lambda address: note(f"listening on {address}"),
+            listening=_listening,
             engine=engine,
         )
     if as_json:
@@ -105,12 +108,30 @@ def command(
     return DIFFERENCES if made.notes else 0
 
 
-def _destination(spec: str | None, qemu: str | None) -> Profile | OfStream | None:
+def _listening(address: str) -> None:
+    """All is ready. What is there now stays until the end: no collector needs to look at it while a guest waits."""
+    from vnetmig.cli.output import note
+
+    gc.collect()
+    gc.freeze()
+    note(f"listening on {address}")
+
+
+def _destination(spec: str | None, qemu: str | None) -> tuple[Profile | OfStream | None, str | None]:
+    """(the destination, its release where that is not part of it)"""
     if spec is None:
-        return None
+        return None, None
+    from vnetmig.analysis.profile.from_stream import OfStream
     from vnetmig.qemu.specs import destination_from
 
-    return destination_from(spec, qemu)
+    found = destination_from(spec, qemu)
+    if not isinstance(found, OfStream):
+        return found, None
+    if qemu is None and spec == "host":
+        from vnetmig.qemu.host import installed_release
+
+        return found, str(installed_release()[0])
+    return found, qemu
 
 
 @contextmanager

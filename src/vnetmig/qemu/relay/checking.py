@@ -13,6 +13,7 @@ from vnetmig.analysis.finding import CheckResult, Severity
 from vnetmig.analysis.profile.from_stream import OfStream
 from vnetmig.analysis.profile.profile import Profile
 from vnetmig.document.load import load
+from vnetmig.errors import FieldError
 from vnetmig.qemu.relay.refusal import Refusal
 from vnetmig.stream.events import Command, Configuration, Eof, FileHeader, SectionFooter, SectionStart
 from vnetmig.stream.passed import RamPassed
@@ -29,12 +30,23 @@ _UNDECIDED: Final = "vmdesc-unexpected"
 class Checking:
     """``opening`` takes what stands in front of the sections, ``ram`` the block list, ``section`` each FULL section.
 
-    A Refusal is raised as soon as the destination would not take it (``strict``: at the end also for warnings).
+    ``qemu``: the destination's release, where ``against`` does not say it. A Refusal is raised as soon as the
+    destination would not take it (``strict``: at the end also for warnings).
     """
 
-    def __init__(self, against: Profile | OfStream, *, strict: bool = False, engine: str | None = None) -> None:
+    def __init__(
+        self,
+        against: Profile | OfStream,
+        *,
+        qemu: str | None = None,
+        strict: bool = False,
+        engine: str | None = None,
+    ) -> None:
+        if isinstance(against, OfStream) and qemu is None:
+            raise FieldError("nothing in a migration says which QEMU waits at the other end\n  give --qemu VERSION")
         self.result = CheckResult()
         self._against = against
+        self._qemu = qemu
         self._least = Severity.WARNING if strict else Severity.REFUSED
         self._engine = engine
         self._opening = bytearray()
@@ -71,7 +83,9 @@ class Checking:
             raise _refusal(found, Severity.REFUSED)
 
     def _checked(self, data: bytes) -> CheckResult:
-        found = check(load(data, partial=True, engine=self._engine), self._against, engine=self._engine)
+        found = check(
+            load(data, partial=True, engine=self._engine), self._against, qemu=self._qemu, engine=self._engine
+        )
         kept = [one for one in found if one.rule != _UNDECIDED]
         return CheckResult(kept, found.qemu, found.against, found.assumed)
 

@@ -18,6 +18,7 @@ from vnetmig.qemu.relay.gate import Gate
 from vnetmig.qemu.relay.outcome import Relayed
 from vnetmig.qemu.relay.passage import Follow, Passage
 from vnetmig.qemu.relay.recording import Recording
+from vnetmig.qemu.relay.rehearsal import rehearse
 from vnetmig.qemu.relay.rewriting import Inspect, Rewrite, Rewriting
 
 
@@ -26,6 +27,7 @@ def relay(
     connect_to: str | Address,
     *,
     check: Profile | OfStream | None = None,
+    qemu: str | None = None,
     strict: bool = False,
     sets: Iterable[str] = (),
     inspect: Inspect | None = None,
@@ -41,13 +43,16 @@ def relay(
     """Stand between two QEMUs for one migration, and return when it is over. ``relaying`` is the same for asyncio.
 
     ``listen_at``: where the source will migrate to; ``connect_to``: where the destination waits. unix:PATH,
-    tcp:HOST:PORT or fd:N. ``check``: the destination's profile; a migration that it would not take is refused while
-    the source can still go on (``strict``: also for warnings). ``sets``: DEVICE:PATH=VALUE, changed as they go by.
-    ``inspect(device)`` sees every described device and refuses by raising a VnetmigError; ``rewrite(device)`` returns
-    {path: value} of what is to change in it. All of these take a return path; with ``late`` they go without, and a
-    refusal may leave the source stopped. ``record``: a file for the source's bytes as they came (other channels beside
-    it: FILE.1, FILE.2), ``record_out`` one for what the destination got. ``follow(account)`` is called ten times a
-    second, ``listening(address)`` once.
+    tcp:HOST:PORT or fd:N.
+
+    ``check``: the destination's profile; a migration that it would not take is refused while the source can still go
+    on. ``qemu``: its release, which an OfStream cannot know; ``strict``: refuse warnings too. ``sets``:
+    DEVICE:PATH=VALUE, changed as they go by. ``inspect(device)`` sees every described device, and refuses by raising a
+    VnetmigError; ``rewrite(device)`` returns {path: value} of what is to change in it. All of these take a return path;
+    with ``late`` they go without, and a refusal may leave the source stopped.
+
+    ``record``: a file for the source's bytes as they came (other channels beside it: FILE.1, FILE.2), ``record_out``
+    one for what the destination got. ``follow(account)`` is called ten times a second, ``listening(address)`` once.
 
     What becomes of the migration is in the result, errors included. ChannelError, OSError or FieldError when it never
     begins.
@@ -64,6 +69,7 @@ def relay(
             listen_at,
             connect_to,
             check=check,
+            qemu=qemu,
             strict=strict,
             sets=sets,
             inspect=inspect,
@@ -84,6 +90,7 @@ async def relaying(
     connect_to: str | Address,
     *,
     check: Profile | OfStream | None = None,
+    qemu: str | None = None,
     strict: bool = False,
     sets: Iterable[str] = (),
     inspect: Inspect | None = None,
@@ -98,7 +105,7 @@ async def relaying(
 ) -> Relayed:
     """``relay`` as a coroutine; cancelling it ends the migration."""
     sets = tuple(sets)
-    checking = None if check is None else Checking(check, strict=strict, engine=engine)
+    checking = None if check is None else Checking(check, qemu=qemu, strict=strict, engine=engine)
     rewriting = None
     if sets or inspect is not None or rewrite is not None:
         rewriting = Rewriting(sets, inspect, rewrite, engine)
@@ -111,6 +118,7 @@ async def relaying(
     recordings: list[Recording | None] = []
     try:
         recordings += [None if name is None else Recording(name) for name in (record, record_out)]
+        rehearse(gate is not None, engine)
         if listening is not None:
             listening(source.address)
         made = await Passage(source, destination, watcher, gate, *recordings).run(follow)

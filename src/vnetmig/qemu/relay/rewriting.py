@@ -1,7 +1,7 @@
 """Changing devices while their sections go by, and the vmdescription with them.
 
-Knows what is wanted of which device. Must not know how bytes are held back; that nothing else changes is proved by
-`analysis.edit`, which does the change.
+Knows what is wanted of which device. Must not know how bytes are held back. The change is `analysis.edit`'s, which
+reads it back; the edited stream holds this one section, so that it can reach no other.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Rewriting:
         if not operations:
             return payload
         try:
-            edited = edit(stream, operations, engine=self._engine)
+            edited = edit(stream, operations, compare=False, engine=self._engine)  # the guest stands still meanwhile
         except (EditError, FieldError) as error:
             raise Refusal(f"'{header.idstr}' cannot be changed as asked: {error}") from error
         before, after = view.record, edited.stream.sections[-1].record
