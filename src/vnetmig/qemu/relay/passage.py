@@ -145,7 +145,7 @@ class Passage:
                 if back in done and forward in running:
                     self._destination_left()
                     _finish(source)
-                if forward in done and not (self._account.complete or self._account.fault):
+                if forward in done and self._is_cut():
                     raise _Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
             if self._account.peer.opened is not None and not self._agreed():
                 raise _Ended(DESTINATION, MigrationError(_failed_there(self._account)))
@@ -261,6 +261,11 @@ class Passage:
         if account.complete or account.fault is not None:
             return
         raise _Ended(DESTINATION, MigrationError(f"the destination closed its connection {self._place()}"))
+
+    def _is_cut(self) -> bool:
+        """The source has ended, before its stream has. Of one that nobody could read, nobody knows."""
+        fault = self._account.fault
+        return not self._account.complete and (fault is None or fault.code == "truncated")
 
     def _agreed(self) -> bool:
         """Did the destination say that it has taken over? Where its words cannot be read, nobody knows better."""
