@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     from vnetmig.migration.timeline import Timeline as Timeline
     from vnetmig.qemu.capture import Captured as Captured
     from vnetmig.qemu.capture import capture as capture
+    from vnetmig.qemu.relay.outcome import Relayed as Relayed
+    from vnetmig.qemu.relay.relay import relay as relay
+    from vnetmig.qemu.relay.relay import relaying as relaying
     from vnetmig.qemu.send import Sent as Sent
     from vnetmig.qemu.send import send as send
     from vnetmig.qemu.serve import Served as Served
@@ -101,6 +104,7 @@ _LAZY = {
     "Profile": "vnetmig.analysis.profile.profile",
     "QuietHandlers": "vnetmig.migration.handlers",
     "Registry": "vnetmig.migration.registry",
+    "Relayed": "vnetmig.qemu.relay.outcome",
     "SaveVMHandlers": "vnetmig.migration.handlers",
     "Stream": "vnetmig.document.stream",
     "Timeline": "vnetmig.migration.timeline",
@@ -117,6 +121,8 @@ _LAZY = {
     "profile_from": "vnetmig.qemu.specs",
     "register_savevm_live": "vnetmig.migration.registration",
     "register_vmstate": "vnetmig.migration.registration",
+    "relay": "vnetmig.qemu.relay.relay",
+    "relaying": "vnetmig.qemu.relay.relay",
     "sample": "vnetmig.document.sample",
     "send": "vnetmig.qemu.send",
     "serve": "vnetmig.qemu.serve",
@@ -153,6 +159,7 @@ __all__ = [
     "QemuError",
     "QuietHandlers",
     "Registry",
+    "Relayed",
     "SaveVMHandlers",
     "Sent",
     "Served",
@@ -178,6 +185,8 @@ __all__ = [
     "profile_from",
     "register_savevm_live",
     "register_vmstate",
+    "relay",
+    "relaying",
     "sample",
     "send",
     "serve",

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+from qemu.qmp import QMPError
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # a socket that is not there yet is no news
@@ -82,9 +83,9 @@ class Qemu:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with contextlib.suppress(EOFError):  # it may be gone before it has answered
+            with contextlib.suppress(EOFError, OSError, QMPError):  # it may be gone before it has answered
                 self.qmp.cmd("quit")
-            with contextlib.suppress(EOFError):
+            with contextlib.suppress(EOFError, OSError, QMPError):
                 self.qmp.close()
             self.process.wait(10)
         finally:

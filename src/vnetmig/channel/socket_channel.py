@@ -56,8 +56,10 @@ class SocketChannel(ClosingChannel):
         self._socket.close()
 
     def detach(self) -> socket.socket:
-        """The socket, given to whoever waits for many of them at once; this object has none any more."""
-        return socket.socket(fileno=self._socket.detach())
+        """The socket, which does not block, for whoever waits for many of them at once; this object has none then."""
+        plain = socket.socket(fileno=self._socket.detach())
+        plain.setblocking(False)
+        return plain
 
 
 class Listener(ClosingChannel):

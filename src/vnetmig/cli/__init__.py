@@ -24,6 +24,7 @@ VERBS = {
     "send": "Send a stream into a QEMU that waits for one, and say what became of it.",
     "serve": "Be the destination of a real QEMU's migration, or rehearse one.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
+    "relay": "Stand between two QEMUs during a migration: look, check, change, record.",
     "bench": "The engines on this machine, against the floor.",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Final
 
 from vnetmig.errors import StreamError
 
@@ -27,6 +28,10 @@ class Phase(enum.Enum):
     DEVICES = "devices"
     POSTCOPY = "postcopy"
     ENDING = "ending"
+
+
+EARLY: Final = (Phase.NOTHING, Phase.SETUP, Phase.ROUNDS)
+"""The source's machine runs."""
 
 
 @dataclass(slots=True)

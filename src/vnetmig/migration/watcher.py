@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from vnetmig.errors import StreamError
-from vnetmig.migration.account import Account, DeviceSeen, Phase, Round
+from vnetmig.migration.account import EARLY, Account, DeviceSeen, Phase, Round
 from vnetmig.migration.decoders import Decoders
 from vnetmig.stream import framing
 from vnetmig.stream.cursor import Buffer
@@ -40,15 +40,13 @@ from vnetmig.stream.return_path import Pong, RequestPages, ReturnPathReader, Shu
 LIMITS: Final = Limits(payload=16 << 20, vmdescription=16 << 20, bitmap=64 << 20)
 """The most that is ever held: one payload of a described device, the vmdescription, or one message."""
 
-_BEFORE_SWITCHOVER: Final = (Phase.NOTHING, Phase.SETUP, Phase.ROUNDS)
-
 #        what comes                          from                         to
 _MOVES: Final[dict[str, tuple[tuple[Phase, ...], Phase]]] = {
     "header": ((Phase.NOTHING,), Phase.SETUP),
     "PART": ((Phase.SETUP,), Phase.ROUNDS),
-    "SWITCHOVER_START": (_BEFORE_SWITCHOVER, Phase.SWITCHOVER),
-    "PACKAGED": ((*_BEFORE_SWITCHOVER, Phase.SWITCHOVER), Phase.DEVICES),
-    "END": (_BEFORE_SWITCHOVER, Phase.SWITCHOVER),
+    "SWITCHOVER_START": (EARLY, Phase.SWITCHOVER),
+    "PACKAGED": ((*EARLY, Phase.SWITCHOVER), Phase.DEVICES),
+    "END": (EARLY, Phase.SWITCHOVER),
     # A FULL section in the setup is one that must be there before RAM (qemu: virtio-mem's early setup).
     "FULL": ((Phase.ROUNDS, Phase.SWITCHOVER), Phase.DEVICES),
     "package end": ((Phase.DEVICES,), Phase.POSTCOPY),
@@ -133,6 +131,11 @@ class Watcher:
             peer.fault, self._back = error, None
 
     @property
+    def page_size(self) -> int:
+        """The target's."""
+        return self._decoders.page_size
+
+    @property
     def offset(self) -> int:
         """Offset of the first byte that no event holds yet; all bytes, when nothing can be read any more."""
         return self._reader.offset if self._reader is not None else self.account.size
@@ -199,7 +202,7 @@ class Watcher:
             self._round = Round(kind, self._now, self._now, event.size)
             self.account.add_round(self._round)
             return
-        early = self.account.phase in _BEFORE_SWITCHOVER
+        early = self.account.phase in EARLY
         header = event.header
         seen = DeviceSeen(
             header.idstr, header.instance_id, header.section_id, kind, event.offset, self._now, early=early
