@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from captured_qemu import as_it_is, goes_on, migrating, monitor
 from command_line import command, run, run_json
-from linux_guest import LinuxGuest
+from lab_network import LabNetwork
+from linux_guest import ON_LAB_NETWORK, LinuxGuest
 from real_qemu import BINARIES, Qemu
 
 import vnetmig
@@ -235,42 +236,48 @@ def test_nobody_answers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("binary", BINARIES.values(), ids=BINARIES)
-def test_a_guest_with_its_filters_and_queues_goes_on_there_and_here(tmp_path: Path, binary: str) -> None:
-    """Captured while it runs, and again when it is paused; the second goes into a fresh QEMU, which has the same."""
+def test_a_guest_goes_on_here_and_its_capture_elsewhere(tmp_path: Path, network: LabNetwork, binary: str) -> None:
+    """Captured while it talks, and again when it is paused; that goes into a fresh QEMU, with its filters, queues and
+    its connection."""
     folder = tmp_path / "qemu"
     folder.mkdir()
     path, arguments = monitor(folder)
     there, waiting = monitor(folder, "there")
-    options = "lab.vlans=2,5 lab.unicast=3 lab.multicast=2"
-    with LinuxGuest(folder, *arguments, binary=binary, options=options) as guest:
-        guest.ready()
+    options = f"{ON_LAB_NETWORK} lab.vlans=2,5 lab.unicast=3 lab.multicast=2"
+
+    def guest(*more: str) -> LinuxGuest:
+        return LinuxGuest(folder, *more, netdev=network.tap(), binary=binary, options=options)
+
+    with guest(*arguments) as here:
+        here.ready()
+        here.goes_on("tick", "echo")
         running = vnetmig.capture(path, tmp_path / "running.qemu")
         assert running.after == "running"
-        guest.goes_on("tick")
+        here.goes_on("tick", "echo")
         net = vnetmig.load(tmp_path / "running.qemu").device("virtio-net")
         assert net.vlans >= {2, 5}
-        assert set(net.mac_table.unicast) == set(guest.rx_filter()["unicast-table"])
+        assert set(net.mac_table.unicast) == set(here.rx_filter()["unicast-table"])
 
-        guest.do("stop")
-        queues = guest.queues()
+        here.do("stop")
+        queues = here.queues()
         vnetmig.capture(path, tmp_path / "paused.qemu")
         fields = vnetmig.load(tmp_path / "paused.qemu").device("virtio-net").fields()
         for queue in queues:
             assert fields[f"vq[{queue['queue-index']}].last_avail_idx"].value == queue["last-avail-idx"]
         socket = f"unix:{folder}/incoming"
-        with LinuxGuest(folder, *waiting, "-incoming", socket, binary=binary, options=options) as fresh:
+        with guest(*waiting, "-incoming", socket) as fresh:
             sent = run_json("send", tmp_path / "paused.qemu", socket, "--qmp", there)
             assert (sent["outcome"], sent["status"]) == ("loaded", "paused")
-            expected = guest.rx_filter()
+            expected = here.rx_filter()
             if fresh.loses_vlans:
                 expected |= {"vlan": "none", "vlan-table": []}
             assert fresh.rx_filter() == expected
             kept = ("queue-index", "last-avail-idx", "used-idx", "vring-desc", "vring-num")
             assert [[q[key] for key in kept] for q in fresh.queues()] == [[q[key] for key in kept] for q in queues]
             fresh.do("cont")
-            fresh.goes_on("tick", since=guest)
-        guest.do("cont")
-        guest.goes_on("tick")
+            fresh.goes_on("tick", "echo", since=here)
+        (connection,) = network.echo.connections
+        assert not connection.faults
 
 
 @pytest.mark.parametrize("binary", [BINARIES["PATH"], *list(BINARIES.values())[1:][-1:]])

@@ -88,6 +88,8 @@ class IncomingChannels:
         self.size = 0
         """Bytes of the main channel that were kept."""
         self.acknowledged = False
+        self.ended_with: int | None = None
+        """The value of SHUT, when it was said."""
         self._path = path
         self._file = open_file(path)
         self._open_file = open_file
@@ -98,7 +100,6 @@ class IncomingChannels:
         self._main: _Connection | None = None
         self._last = time.monotonic()
         self._ended: float | None = None
-        self._ended_with: int | None = None
         self._sockets = ExitStack()
         self._selector = self._sockets.enter_context(selectors.DefaultSelector())
         self._selector.register(listening, selectors.EVENT_READ, None)
@@ -115,14 +116,14 @@ class IncomingChannels:
             self._interrupts.look()
             self._progress()
 
-    def end(self, value: int) -> bool:
-        """The last word: SHUT. False when the source has left."""
-        self._ended_with = value
-        return self._say(Shut(value))
+    def end(self, value: int) -> None:
+        """The last word: SHUT. A source that has left already does not hear it."""
+        self.ended_with = value
+        self._say(Shut(value))
 
     def refuse(self) -> None:
         """Unless the last word was said: a source that asks goes on at once, others when nobody takes their bytes."""
-        if self.recording.return_path and self._ended_with is None:
+        if self.recording.return_path and self.ended_with is None:
             self.end(1)
 
     def _say(self, message: Message) -> bool:

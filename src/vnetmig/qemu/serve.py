@@ -29,6 +29,9 @@ from vnetmig.qemu.whole_file import refuse_existing, whole_file
 PATIENCE: Final = 30.0
 """Seconds that the source may take to leave when it was answered."""
 
+FINE, FAILED = 0, 1
+"""Values of SHUT."""
+
 Then = Literal["stop", "resume"]
 
 
@@ -124,12 +127,13 @@ def serve(
             if listening is not None:
                 listening(listener.address)
             channels.receive()
+            if recording.return_path and then == "resume":
+                channels.end(FAILED)  # whatever the disk says now, its machine shall go on, and not wait for that
         # Every file is on the disk under its name.
-        answer = None
-        heard = True
-        if recording.return_path:
-            answer = 0 if then == "stop" else 1
-            heard = channels.end(answer) and channels.source_left(PATIENCE)
+        if recording.return_path and then == "stop":
+            channels.end(FINE)
+        answer = channels.ended_with
+        heard = answer is None or channels.source_left(PATIENCE)
         return Served(
             target,
             channels.size,
