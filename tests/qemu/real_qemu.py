@@ -37,6 +37,8 @@ BINARIES = {
     },
 }
 """By version; that on PATH is tested always."""
+OUTERMOST = {name: BINARIES[name] for name in ("PATH", list(BINARIES)[-1])}
+"""Two of them at most: for what takes long, and is the same in all between."""
 STREAMS = Path(__file__).resolve().parent.parent / "streams"
 MACHINE = "pc,accel=tcg"
 NETDEV = "user,id=n0,restrict=on"

@@ -96,7 +96,7 @@ def capture(
     if not overwrite:
         refuse_existing(target)
     began = time.monotonic()
-    with Interrupts() as interrupts, QmpSession(qmp, PATIENCE) as session:
+    with QmpSession(qmp, PATIENCE) as session, Interrupts() as interrupts:
         machine = Machine(session)
         machine.settle(ram)
         with whole_file(target) as file:
@@ -151,6 +151,8 @@ class _Taking:
             settings.apply(machine.session, on, parameters)
             channel = machine.migrate()
             told = self._follow(channel)
+        except QemuError as error:
+            raise MigrationError(f"{error}\n  nothing was written; {UNHARMED}") from error
         finally:
             if channel is not None:
                 with suppress(OSError):
@@ -171,7 +173,7 @@ class _Taking:
             while pump.is_alive():
                 told = self.machine.status()
                 ram = told.get("ram")
-                if self._progress is not None and ram is not None and ram["total"]:
+                if self._progress is not None and ram is not None and ram["transferred"]:
                     self._progress(ram["total"] - ram["remaining"], ram["total"])
                 pump.join(LOOK)
                 self._interrupts.look()

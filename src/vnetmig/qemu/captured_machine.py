@@ -73,9 +73,6 @@ class Machine:
                 with suppress(QemuError):  # it has taken the descriptor when it began
                     self.session.execute("closefd", fdname=NAME)
                 raise
-        except QemuError as error:
-            ours.close()
-            raise MigrationError(f"{error}\n  {UNHARMED}") from error
         except BaseException:
             ours.close()
             raise
@@ -85,7 +82,9 @@ class Machine:
         return dict(self.session.execute("query-migrate"))
 
     def settled(self, session: QmpSession) -> dict[str, Any]:
-        """Wait until the migration is over, and the machine is as it was. What query-migrate says then."""
+        """Wait until the migration is over, and the machine is as it was; what query-migrate says then. Asked over
+        ``session``, which takes the place of one that may be gone."""
+        self.session = session
         until = time.monotonic() + PATIENCE
         while (told := self.status()).get("status") in _ACTIVE:
             if time.monotonic() > until:

@@ -31,6 +31,7 @@ SETTLING: Final = 10.0
 BACKLOG: Final = 64
 CHANNELS_MAX: Final = 256
 """The number of a multifd channel is one byte."""
+CONNECTIONS_MAX: Final = 2 * CHANNELS_MAX
 ACK_SINCE, ACK_UNTIL = "8.1", "11.1"
 """Machine types from the first on show that the source understands SWITCHOVER_ACK; an older one takes it for an error.
 From the second on (qemu: switchover-ack-legacy is off) it waits for as many as its devices ask for, and one more is an
@@ -155,6 +156,9 @@ class IncomingChannels:
         try:
             accepted, _ = listening.accept()
         except OSError:  # whoever it was has left
+            return
+        if len(self._selector.get_map()) > CONNECTIONS_MAX:
+            accepted.close()
             return
         accepted.setblocking(True)
         self._sockets.enter_context(accepted)

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 from vnetmig.errors import QemuError
 
 TIMEOUT: Final = 10.0
-"""Seconds that connecting, and each command, may take."""
+"""Seconds that connecting may take, and each command unless more is given to it."""
 
 _T = TypeVar("_T")
 
@@ -53,7 +53,8 @@ class QmpSession:
         self._loop = asyncio.new_event_loop()
         self._client = QMPClient("vnetmig")
         try:
-            self._run(self._client.connect(_endpoint(self.address)), "no answer: is another client connected to it?")
+            greeted = self._client.connect(_endpoint(self.address))
+            self._run(greeted, "no answer: is another client connected to it?", min(self.timeout, TIMEOUT))
         except BaseException:
             self.close()
             raise
@@ -64,6 +65,9 @@ class QmpSession:
 
     def execute(self, command: str, **arguments: Any) -> Any:
         """The command's answer. A QemuError when QEMU refuses it, closes the connection or takes too long."""
+        assert self._loop is not None
+        if self._loop.is_closed():
+            raise QemuError(f"qmp:{self.address}: {command}: the connection is closed")
         return self._run(self._client.execute(command, arguments or None), f"no answer to {command}")
 
     def give(self, number: int, name: str) -> None:
@@ -88,12 +92,13 @@ class QmpSession:
         """The events that have come with the answers so far, each once."""
         return [] if self._events is None else list(self._events.clear())
 
-    def _run(self, awaitable: Awaitable[_T], late: str) -> _T:
+    def _run(self, awaitable: Awaitable[_T], late: str, timeout: float | None = None) -> _T:
         assert self._loop is not None
+        timeout = self.timeout if timeout is None else timeout
         try:
-            return self._loop.run_until_complete(asyncio.wait_for(awaitable, self.timeout))
+            return self._loop.run_until_complete(asyncio.wait_for(awaitable, timeout))
         except (asyncio.TimeoutError, TimeoutError) as error:
-            raise QemuError(f"qmp:{self.address}: {late} (waited {self.timeout:g} s)") from error
+            raise QemuError(f"qmp:{self.address}: {late} (waited {timeout:g} s)") from error
         except Exception as error:
             raise QemuError(f"qmp:{self.address}: {_said(error)}") from error
 
