@@ -21,7 +21,9 @@ from real_qemu import BINARIES, OUTERMOST, Qemu
 import vnetmig
 from vnetmig.errors import FieldError, MigrationError, QemuError
 from vnetmig.qemu.captured_machine import Machine
-from vnetmig.qemu.qmp_session import QmpSession
+from vnetmig.qemu.migration_settings import MigrationSettings
+from vnetmig.qemu.qmp_session import Asked, QmpSession
+from vnetmig.qemu.recording import Recording
 from vnetmig.stream.events import Command
 
 pytestmark = pytest.mark.qemu
@@ -217,6 +219,47 @@ def test_the_qmp_connection_is_lost(machine: Qemu, tmp_path: Path, monkeypatch: 
         vnetmig.capture(machine.monitor, tmp_path / "vm.qemu", bandwidth=20_000)
     assert len(asked) > 3  # over a new connection
     assert not list(tmp_path.iterdir())
+
+
+def without_return_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if somebody had switched it off in between."""
+
+    def meddled(self: MigrationSettings, qmp: Asked, on: frozenset[str], parameters: dict[str, object]) -> None:
+        apply(self, qmp, on - {"return-path"}, parameters)
+
+    apply = MigrationSettings.apply
+    monkeypatch.setattr(MigrationSettings, "apply", meddled)
+
+
+@pytest.mark.parametrize("ram", [True, False])
+def test_somebody_else_changes_capabilities(
+    machine: Qemu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ram: bool
+) -> None:
+    """Without return-path a machine is gone when its bytes are: it has to be brought back."""
+    # 7.2 opens a return path once more when the last migration broke with one: this one does not.
+    vnetmig.capture(machine.monitor, tmp_path / "vm.qemu")
+    (tmp_path / "vm.qemu").unlink()
+    without_return_path(monkeypatch)
+    with goes_on(machine), pytest.raises(MigrationError, match="switched its capability return-path off"):
+        vnetmig.capture(machine.monitor, tmp_path / "vm.qemu", ram=ram)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_migration_that_is_over_before_we_notice(
+    machine: Qemu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_return_path(monkeypatch)
+
+    def late(self: Recording, data: bytes, now: int) -> list[memoryview]:
+        kept = feed(self, data, now)
+        self.return_path = True  # as if it had asked
+        return kept
+
+    feed = Recording.feed
+    monkeypatch.setattr(Recording, "feed", late)
+    with goes_on(machine):
+        vnetmig.capture(machine.monitor, tmp_path / "vm.qemu")
+    assert machine.do("query-migrate")["status"] == "completed"
 
 
 def test_qemu_is_killed(tmp_path: Path) -> None:

@@ -195,6 +195,11 @@ class _Taking:
                 now = time.monotonic_ns()
                 for piece in recording.feed(data, now) if data else recording.close(now):
                     self.size += self._file.write(piece)
+                if recording.account.rounds and not recording.return_path:
+                    raise MigrationError(
+                        "QEMU does not wait for an answer: somebody has switched its capability return-path off\n"
+                        f"  nothing was written; {UNHARMED}"
+                    )
                 _answer(channel, recording)
             self._file.flush()
             _answer(channel, recording, Shut(1))

@@ -90,6 +90,8 @@ class Machine:
             if time.monotonic() > until:
                 raise QemuError(f"the migration is still {told['status']} after {PATIENCE:g} s: migrate_cancel ends it")
             time.sleep(LOOK)
+        if told.get("status") == "completed" and self.running:  # it did not wait for a SHUT
+            session.execute("cont")
         between = ("finish-migrate", "postmigrate") if self.running else ("finish-migrate",)
         while (now := session.execute("query-status")["status"]) in between:
             if time.monotonic() > until:
