@@ -17,6 +17,7 @@ from command_line import command
 from real_qemu import BINARIES, OUTERMOST, Qemu
 
 import vnetmig
+from vnetmig.errors import MigrationError
 
 pytestmark = pytest.mark.qemu
 
@@ -150,6 +151,8 @@ def test_multifd(machine: Qemu, tmp_path: Path) -> None:
         code, made = there.end()
     assert code == 0
     assert sorted(channel["path"] for channel in made["channels"]) == [f"{path}.channel{n}" for n in range(3)]
+    with pytest.raises(MigrationError, match="no pages of RAM"):
+        vnetmig.send(path, f"unix:{tmp_path}/nobody")
     assert vnetmig.load(path).device("virtio-net").mac == machine.rx_filter()["main-mac"]
 
 

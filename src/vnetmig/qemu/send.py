@@ -20,12 +20,15 @@ from vnetmig.channel.file import FileChannel
 from vnetmig.channel.opening import connect
 from vnetmig.channel.socket_channel import SocketChannel
 from vnetmig.document.load import load
+from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.errors import ChannelError, FieldError, MigrationError, QemuError, StreamError
 from vnetmig.qemu.qmp_session import QmpSession
 from vnetmig.stream import framing
 from vnetmig.stream.commands import Ping
 from vnetmig.stream.events import Command, Configuration
+from vnetmig.stream.ram import RamWords
+from vnetmig.stream.ram_words import CompressedPage, Page, Xbzrle
 from vnetmig.stream.receiver import NeedData
 from vnetmig.stream.return_path import Pong, ReturnPathReader, Shut
 
@@ -129,19 +132,17 @@ def _check(stream: Stream) -> None:
             "  -incoming file:FILE loads it, with the capability mapped-ram"
         )
     ram = [section for section in stream.sections if section.idstr == "ram"]
-    resumed = [section for section in ram if section.type in ("part", "end")]
-    if (
-        resumed
-        and "x-ignore-shared" not in stream.capabilities
-        and all(payload.size <= 2 * _WORD for section in resumed for payload in section.payloads)
-    ):
+    if ram and "x-ignore-shared" not in stream.capabilities and not any(map(_has_pages, ram)):
         raise MigrationError(
             "this stream has no pages of RAM: a machine that loads it could not run\n"
             "  they were left out (capture --no-ram), or went through multifd channels; --as-is sends it all the same"
         )
 
 
-_WORD: Final = 8
+def _has_pages(ram: Section) -> bool:
+    """Zero pages are none: multifd up to 8.2 sends those, and those only, through the main channel."""
+    chunks = (payload.payload for payload in ram.payloads if isinstance(payload.payload, RamWords))
+    return any(isinstance(word, Page | Xbzrle | CompressedPage) for chunk in chunks for word in chunk.words())
 
 
 def _check_destination(stream: Stream, session: QmpSession) -> None:
