@@ -31,10 +31,8 @@ from vnetmig.qemu.relay.refusal import Refusal
 from vnetmig.stream.multifd import MAGIC
 from vnetmig.stream.return_path import Shut
 
-PIECE: Final = 256 << 10
-"""Bytes that are taken from a socket at once."""
-LOOKED_AT: Final = 32 << 10
-"""Bytes that are looked at before it is asked again whether others have come: some hundred microseconds."""
+PIECE: Final = 128 << 10
+"""Bytes that are taken from a socket, and looked at, at once: some tens of microseconds, when they are pages."""
 BACKLOG_MAX: Final = 4 << 20
 """Bytes that have gone on and were not looked at."""
 FOLLOWED_EVERY: Final = 0.1
@@ -88,6 +86,7 @@ class Passage:
         self._gate = gate
         self._record = record
         self._record_out = record_out
+        self._recordings = [one for one in (record, record_out) if one is not None]
         self._beside: list[Recording] = []
         """Of the other channels."""
         self._sockets: list[socket.socket] = []
@@ -228,16 +227,12 @@ class Passage:
     def _look(self) -> None:
         """At the oldest bytes that nobody has looked at."""
         data, when = self._backlog.popleft()
-        piece = data
-        if len(data) > LOOKED_AT:
-            piece = data[:LOOKED_AT]
-            self._backlog.appendleft((data[LOOKED_AT:], when))
-        self._unseen -= len(piece)
-        self._watcher.feed(piece, when)
-        for one in (self._record, self._record_out):
-            if one is not None:
-                one.write(piece)
-        self._mind_recording()
+        self._unseen -= len(data)
+        self._watcher.feed(data, when)
+        if self._recordings:
+            for one in self._recordings:
+                one.write(data)
+            self._mind_recording()
 
     async def _pass(self, destination: socket.socket, channel: RelayedChannel, passed: list[bytes]) -> None:
         for piece in passed:
@@ -374,7 +369,7 @@ class Passage:
 
     def _mind_recording(self) -> None:
         """A recording that has failed fails the migration as long as that does the guest no harm."""
-        fault = next((one.fault for one in (self._record, self._record_out) if one is not None and one.fault), None)
+        fault = next((one.fault for one in self._recordings if one.fault is not None), None)
         if fault is None or self._account.peer.opened is None:
             return
         backlog, self._backlog, self._unseen = self._backlog, deque(), 0
@@ -384,9 +379,7 @@ class Passage:
             raise _Ended(RELAY, Refusal(f"the recording failed: {fault.filename}: {fault.strerror}"))
 
     def _end_recordings(self) -> None:
-        for one in (self._record, self._record_out, *self._beside):
-            if one is None:
-                continue
+        for one in (*self._recordings, *self._beside):
             one.close()
             if one.fault is not None and not isinstance(self._made.error, Refusal):
                 self._made.notes.append(
