@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vnetmig.analysis.finding import CheckResult as CheckResult
     from vnetmig.analysis.finding import Finding as Finding
     from vnetmig.analysis.finding import Severity as Severity
+    from vnetmig.qemu.experiment.run import experiment as experiment
 from vnetmig.errors import QemuError
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ _LAZY = {
     "diff": "vnetmig.analysis.diff",
     "edit": "vnetmig.analysis.edit",
     "engines": "vnetmig.engine",
+    "experiment": "vnetmig.qemu.experiment.run",
     "explain": "vnetmig.analysis.explain.explain",
     "load": "vnetmig.document.load",
     "matrix": "vnetmig.analysis.matrix.matrix",
@@ -176,6 +178,7 @@ __all__ = [
     "edit",
     "engine",
     "engines",
+    "experiment",
     "explain",
     "load",
     "matrix",

@@ -25,6 +25,7 @@ VERBS = {
     "serve": "Be the destination of a real QEMU's migration, or rehearse one.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
     "relay": "Stand between two QEMUs during a migration: look, check, change, record.",
+    "experiment": "Migrate a real QEMU again and again in two arms, in turns, with traces on both sides.",
     "bench": "The engines on this machine, against the floor.",
 }
 

@@ -112,7 +112,16 @@ class QmpSession:
         except Exception:  # the connection is of no more use, whatever became of it
             pass
         finally:
+            self._loop.run_until_complete(_nothing_left())
             self._loop.close()
+
+
+async def _nothing_left() -> None:
+    """A connection that broke leaves tasks behind, which would complain of the loop's end one by one."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _endpoint(address: str) -> str | tuple[str, int]:
