@@ -1,4 +1,7 @@
-"""``namespace``: the test runs in a network namespace of its own, with the right to make tap interfaces."""
+"""``namespace``: the test runs in a network namespace of its own, with the right to make tap interfaces.
+
+``network``: in it a bridge for guests, with a TCP server that they can talk to.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from lab_network import LabNetwork, lab_network
 from network_namespace import interfaces, network_namespace, shortfall
 
 
@@ -19,3 +23,9 @@ def namespace() -> Iterator[None]:
     with network_namespace():
         assert not interfaces()
         yield
+
+
+@pytest.fixture
+def network(namespace: None) -> Iterator[LabNetwork]:
+    with lab_network() as found:
+        yield found

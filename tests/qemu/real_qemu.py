@@ -1,7 +1,7 @@
 """A real QEMU for a test: firmware only, no network of the host, driven over QMP on a socket of its own.
 
 Which QEMU: `qemu-system-x86_64` on PATH, and those that ``VNETMIG_QEMU_<version>`` name, such as
-``VNETMIG_QEMU_10_0=/opt/qemu-10.0/bin/qemu-system-x86_64``.
+``VNETMIG_QEMU_10_0=/opt/qemu-10.0/bin/qemu-system-x86_64``; ``lab/qemus`` fetches some and says their variables.
 
 ``replay`` loads a committed capture of a Linux guest without that guest: of its RAM only the ring pages are needed.
 """
@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+from qemu.qmp import QMPError
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # a socket that is not there yet is no news
@@ -36,8 +37,23 @@ BINARIES = {
     },
 }
 """By version; that on PATH is tested always."""
+OUTERMOST = {name: BINARIES[name] for name in ("PATH", list(BINARIES)[-1])}
+"""Two of them at most: for what takes long, and is the same in all between."""
+
+
+def binary_of(version: str) -> str:
+    """One of BINARIES, or the test is skipped; it fails where QEMUs are required."""
+    if version in BINARIES:
+        return BINARIES[version]
+    missing = f"no QEMU {version}: set VNETMIG_QEMU_{version.replace('.', '_')} (tests/qemu/lab/qemus fetches one)"
+    if os.environ.get("VNETMIG_REQUIRE_QEMU"):
+        pytest.fail(f"VNETMIG_REQUIRE_QEMU is set and there is {missing}", pytrace=False)
+    pytest.skip(missing)
+
+
 STREAMS = Path(__file__).resolve().parent.parent / "streams"
 MACHINE = "pc,accel=tcg"
+NETDEV = "user,id=n0,restrict=on"
 NIC = "virtio-net-pci,netdev=n0,id=net0,mac=52:54:00:12:34:56,romfile="
 
 
@@ -49,6 +65,7 @@ class Qemu:
         folder: Path,
         *more: str,
         nic: str = NIC,
+        netdev: str = NETDEV,
         binary: str = BINARY,
         machine: str = MACHINE,
         memory: str = "32M",
@@ -56,7 +73,7 @@ class Qemu:
         self.socket = str(folder / f"qmp{len(list(folder.iterdir()))}")
         self.argv = [
             *(binary, "-nodefaults", "-display", "none", "-no-user-config", "-m", memory, "-cpu", "qemu64"),
-            *("-machine", machine, "-netdev", "user,id=n0,restrict=on", "-device", nic),
+            *("-machine", machine, "-netdev", netdev, "-device", nic),
             *("-qmp", f"unix:{self.socket},server=on,wait=off", *more),
         ]
 
@@ -80,9 +97,9 @@ class Qemu:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with contextlib.suppress(EOFError):  # it may be gone before it has answered
+            with contextlib.suppress(EOFError, OSError, QMPError):  # it may be gone before it has answered
                 self.qmp.cmd("quit")
-            with contextlib.suppress(EOFError):
+            with contextlib.suppress(EOFError, OSError, QMPError):
                 self.qmp.close()
             self.process.wait(10)
         finally:
