@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+from qemu.qmp import QMPError
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # a socket that is not there yet is no news
@@ -36,6 +37,8 @@ BINARIES = {
     },
 }
 """By version; that on PATH is tested always."""
+OUTERMOST = {name: BINARIES[name] for name in ("PATH", list(BINARIES)[-1])}
+"""Two of them at most: for what takes long, and is the same in all between."""
 
 
 def binary_of(version: str) -> str:
@@ -94,9 +97,9 @@ class Qemu:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with contextlib.suppress(EOFError):  # it may be gone before it has answered
+            with contextlib.suppress(EOFError, OSError, QMPError):  # it may be gone before it has answered
                 self.qmp.cmd("quit")
-            with contextlib.suppress(EOFError):
+            with contextlib.suppress(EOFError, OSError, QMPError):
                 self.qmp.close()
             self.process.wait(10)
         finally:

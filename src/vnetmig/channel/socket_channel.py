@@ -55,6 +55,12 @@ class SocketChannel(ClosingChannel):
     def close(self) -> None:
         self._socket.close()
 
+    def detach(self) -> socket.socket:
+        """The socket, which does not block, for whoever waits for many of them at once; this object has none then."""
+        plain = socket.socket(fileno=self._socket.detach())
+        plain.setblocking(False)
+        return plain
+
 
 class Listener(ClosingChannel):
     """A listening socket. ``address``: where a peer connects to, with the port that was chosen."""
@@ -73,6 +79,12 @@ class Listener(ClosingChannel):
         with told(f"Failed to accept on '{self.address}'"):
             connected, _ = self._socket.accept()
         return SocketChannel(connected, timeout)
+
+    def many(self, backlog: int) -> socket.socket:
+        """The socket, still this object's, for whoever waits for connections in a loop of his own."""
+        self._socket.listen(backlog)
+        self._socket.setblocking(False)
+        return self._socket
 
     def close(self) -> None:
         self._socket.close()

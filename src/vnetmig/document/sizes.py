@@ -7,6 +7,7 @@ text changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from vnetmig.stream.events import Event, SectionPayload, VmDescription
@@ -17,13 +18,14 @@ from vnetmig.vmstate import elements
 if TYPE_CHECKING:
     from vnetmig.document.section import Section
 
-_Key = tuple[str, int, int]
+Key = tuple[str, int, int]
+"""(idstr, instance_id, occurrence) of an entry."""
 
 
 def resized(events: Iterable[Event], sections: Mapping[int, Section]) -> Iterator[Event]:
     """The events, with the sizes in the vmdescription those of the payloads as they are encoded now."""
-    sizes: dict[_Key, int] = {}
-    dropped: dict[_Key, set[str]] = {}
+    sizes: dict[Key, int] = {}
+    dropped: dict[Key, set[str]] = {}
     changed = False
     for event in events:
         if isinstance(event, SectionPayload):
@@ -38,7 +40,7 @@ def resized(events: Iterable[Event], sections: Mapping[int, Section]) -> Iterato
                     dropped[key] = _described(device.json) - set(elements.own_subsections(section.looked_into))
                     changed = changed or bool(dropped[key])
         if isinstance(event, VmDescription) and changed:
-            yield VmDescription(_rewritten(event.description, sizes, dropped), event.offset, event.size)
+            yield VmDescription(rewritten(event.description, sizes, dropped), event.offset, event.size)
         else:
             yield event
 
@@ -54,7 +56,10 @@ def _name(entry: Any) -> Any:
     return entry.get("vmsd_name") if isinstance(entry, JsonObject) else None
 
 
-def _rewritten(description: Description, sizes: Mapping[_Key, int], dropped: Mapping[_Key, set[str]]) -> Description:
+def rewritten(
+    description: Description, sizes: Mapping[Key, int], dropped: Mapping[Key, set[str]] = MappingProxyType({})
+) -> Description:
+    """``description`` with ``sizes`` of payloads that are one opaque field, and without the subsections ``dropped``."""
     entries = description.root["devices"]  # a list: sizes are known of devices that stand in it
     keys = {id(json): (d.name, d.instance_id, d.occurrence) for d, json in named((e, e) for e in entries)}
 

@@ -29,7 +29,7 @@ from vnetmig.stream.ram_words import (
     encode_words,
 )
 
-__all__ = ["CHUNK_WORDS", "PLAIN", "Grammar", "RamDecoder", "RamWords"]
+__all__ = ["CHUNK_WORDS", "PLAIN", "Grammar", "RamDecoder", "RamWords", "highest_address"]
 
 CHUNK_WORDS = 256
 """Words of one chunk: with pages about 1 MiB, so that memory stays flat however large the guest is."""
@@ -50,6 +50,15 @@ class RamWords:
     count: int
     block: str | None = None
     grammar: Grammar = PLAIN
+    listed: BlockList | None = field(default=None, compare=False, repr=False)
+    """The first word, if the decoder saw that it is a list: nobody need read it again."""
+
+    def block_list(self) -> BlockList | None:
+        """The list of blocks that the chunk begins with."""
+        if self.listed is not None:
+            return self.listed
+        first = next(self.words(), None)
+        return first if isinstance(first, BlockList) else None
 
     def words(self) -> Iterator[Word]:
         """The words as values, in order."""
@@ -115,11 +124,12 @@ class RamDecoder:
         page_size = self.grammar.page_size
         block = self.block
         blocks = self.blocks
-        highest = _highest(block, blocks, page_size)
+        highest = highest_address(block, blocks, page_size)
         at, position, count = self._scanned
         if at != offset:
             position = count = 0
         last = False
+        listed: BlockList | None = None
         try:
             while not last:
                 position, stepped, needs = scan_words(data, position, CHUNK_WORDS - count, page_size, highest)
@@ -135,23 +145,24 @@ class RamDecoder:
                 if isinstance(word, (Page, Zero, Xbzrle, CompressedPage)):
                     if word.block != block:
                         block = word.block
-                        highest = _highest(block, blocks, page_size)
+                        highest = highest_address(block, blocks, page_size)
                 elif isinstance(word, BlockList):
+                    listed = word if count == 1 else None
                     blocks = {entry.name: entry for entry in word.blocks}
-                    highest = _highest(block, blocks, page_size)
+                    highest = highest_address(block, blocks, page_size)
                 elif isinstance(word, EndOfSection):
                     last = True
         except Incomplete as short:
             self.wanted = short.wanted
             return None
         kept: bytes | memoryview = data[:position] if self.stable else bytes(data[:position])
-        chunk = RamWords(kept, count, self.block, self.grammar)
+        chunk = RamWords(kept, count, self.block, self.grammar, listed)
         self.block = block
         self.blocks = blocks
         return Decoded(position, chunk, last)
 
 
-def _highest(block: str | None, blocks: Mapping[str, Block] | None, page_size: int) -> int:
+def highest_address(block: str | None, blocks: Mapping[str, Block] | None, page_size: int) -> int:
     """Address of the block's last page: as far as the scanner may go without asking."""
     entry = blocks.get(block) if blocks is not None and block is not None else None
     if entry is not None and entry.used_length >= page_size:

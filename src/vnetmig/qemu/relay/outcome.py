@@ -1,0 +1,51 @@
+"""What became of a relayed migration.
+
+Values only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vnetmig.analysis.finding import CheckResult
+from vnetmig.errors import VnetmigError
+from vnetmig.migration.account import Account
+
+
+@dataclass(slots=True)
+class RelayedChannel:
+    """One connection; sizes are bytes that went on. ``kind``: main, multifd or other (such as postcopy-preempt)."""
+
+    kind: str = ""
+    forward: int = 0
+    back: int = 0
+
+
+@dataclass(slots=True)
+class Relayed:
+    """``error`` None: everything the source sent has gone on, and the destination did not complain.
+
+    ``side``: who ended a migration that failed: source, destination or relay. ``checked``: what the check found, if
+    there was one. ``changed``: values that became others, in words. ``notes``: what is not as it was asked for,
+    although the migration went on.
+    """
+
+    account: Account
+    channels: list[RelayedChannel] = field(default_factory=list)
+    error: VnetmigError | None = None
+    side: str | None = None
+    checked: CheckResult | None = None
+    changed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def confirmed(self) -> bool:
+        """The destination said on the return path that it has taken over."""
+        return self.account.peer.shut == 0
+
+    @property
+    def verdict(self) -> str:
+        """completed, refused (by the relay) or failed."""
+        if self.error is None:
+            return "completed"
+        return "refused" if self.side == "relay" else "failed"
