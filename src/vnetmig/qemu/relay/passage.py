@@ -32,7 +32,10 @@ from vnetmig.stream.multifd import MAGIC
 from vnetmig.stream.return_path import Shut
 
 PIECE: Final = 128 << 10
-"""Bytes that are taken from a socket, and looked at, at once: some tens of microseconds, when they are pages."""
+"""Bytes that are taken from a socket at once."""
+LOOKED_AT: Final = 32 << 10
+"""Bytes that are looked at before it is asked again whether others have come: tens of microseconds when they are pages,
+half a millisecond when they are zero pages."""
 BACKLOG_MAX: Final = 4 << 20
 """Bytes that have gone on and were not looked at."""
 FOLLOWED_EVERY: Final = 0.1
@@ -184,9 +187,10 @@ class Passage:
     async def _forward(self, source: socket.socket, destination: socket.socket, channel: RelayedChannel) -> None:
         while data := await self._next(source, destination, channel):
             if self._gate is None:
+                now = time.monotonic_ns()
                 await self._send(destination, DESTINATION, data)
                 channel.forward += len(data)
-                self._backlog.append((data, time.monotonic_ns()))
+                self._backlog.append((data, now))
                 self._unseen += len(data)
                 while self._unseen > BACKLOG_MAX:
                     self._look()
@@ -211,15 +215,16 @@ class Passage:
                 await asyncio.sleep(0)
             except OSError as error:
                 raise self._lost(SOURCE, error) from None
+        if self._gate is None or not self._gate.holding:
+            return await self._receive(source, SOURCE)
         coming = asyncio.ensure_future(self._receive(source, SOURCE))
         try:
-            if self._gate is not None and self._gate.holding:
-                done, _ = await asyncio.wait({coming}, timeout=IDLE_AFTER)
-                if not done:
-                    try:
-                        await self._pass(destination, channel, self._gate.idle(time.monotonic_ns()))
-                    except VnetmigError as error:
-                        raise _Ended(RELAY, error) from error
+            done, _ = await asyncio.wait({coming}, timeout=IDLE_AFTER)
+            if not done:
+                try:
+                    await self._pass(destination, channel, self._gate.idle(time.monotonic_ns()))
+                except VnetmigError as error:
+                    raise _Ended(RELAY, error) from error
             return await coming
         finally:
             coming.cancel()
@@ -227,6 +232,9 @@ class Passage:
     def _look(self) -> None:
         """At the oldest bytes that nobody has looked at."""
         data, when = self._backlog.popleft()
+        if len(data) > LOOKED_AT:
+            self._backlog.appendleft((data[LOOKED_AT:], when))
+            data = data[:LOOKED_AT]
         self._unseen -= len(data)
         self._watcher.feed(data, when)
         if self._recordings:
