@@ -85,8 +85,8 @@ def _return_path(account: Account) -> str:
 
 def _phase_table(account: Account) -> Table:
     table = Table("phases", _PHASES)
-    ends = [when for _, when, _ in account.phases[1:]] + [account.ended]
-    for (phase, when, offset), end in zip(account.phases, ends, strict=True):
+    ends = [*(when for _, when, _ in account.phases[1:]), account.ended]
+    for (phase, when, offset), end in zip(account.phases, ends, strict=False):  # no phase: nothing has an end
         lasted = "" if end is None else _ms(end - when)
         table.rows.append((phase.value, _since(account, when), lasted, f"{offset:#x}"))
     return table

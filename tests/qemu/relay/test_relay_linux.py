@@ -3,6 +3,9 @@
 Between them it moves by a plain socket: how long the machine stood still (the source's STOP to the destination's
 RESUME, of one clock) is printed for each way, with ``-rP``. Nothing is asserted of these times. VNETMIG_RELAYS says how
 often, VNETMIG_COMPLETE=1 that every QEMU has to.
+
+QEMU 7.2 is left out where a guest has to live on at the destination: under TCG it loses guests in live migrations, by
+plain sockets as well (kernel panics in two of three chains of twelve).
 """
 
 from __future__ import annotations
@@ -16,17 +19,24 @@ from pathlib import Path
 import pytest
 from lab_network import LabNetwork
 from linux_guest import ON_LAB_NETWORK, LinuxGuest
-from real_qemu import BINARIES, BINARY, NIC
+from real_qemu import BINARIES, NIC
 from relay_process import RELAYS, RelayProcess
 
 pytestmark = pytest.mark.qemu
 
+COMPLETE = bool(os.environ.get("VNETMIG_COMPLETE"))
+NEWEST = list(BINARIES.values())[-1]
 some_qemus = pytest.mark.parametrize(
-    "binary", BINARIES.values() if os.environ.get("VNETMIG_COMPLETE") else [BINARY], ids=lambda path: Path(path).name
+    "binary", BINARIES.values() if COMPLETE else [NEWEST], ids=lambda path: Path(path).name
 )
 LIMIT = os.environ.get("VNETMIG_DOWNTIME_LIMIT", "10")
 """Milliseconds, as QEMU's parameter downtime-limit; empty for QEMU's own."""
 MAC = "02:00:00:00:00:09"
+
+
+def keeps_guests(machine: LinuxGuest) -> None:
+    if machine.version < (8, 0):
+        pytest.skip("QEMU 7.2 loses guests under TCG, by plain sockets too: VNETMIG_QEMU_10_0 names a newer one")
 
 
 def event_time(machine: LinuxGuest, name: str) -> int:
@@ -79,6 +89,7 @@ def test_the_guest_and_its_connection_survive(tmp_path: Path, network: LabNetwor
     ways: dict[str, list[float]] = {"plain": [], "relayed": [], "checked": []}
     with contextlib.ExitStack() as last:
         source = guest(last)
+        keeps_guests(source)
         source.ready()
         source.goes_on("tick", "echo")
         check = ("--check", "self", "--qemu", ".".join(map(str, source.version)))
@@ -101,6 +112,7 @@ def test_the_guest_and_its_connection_survive(tmp_path: Path, network: LabNetwor
 def test_an_address_added_on_the_way_is_filtered_for(tmp_path: Path, binary: str) -> None:
     """In a device that a driver has set up: the filter is the destination's, and the guest goes on."""
     with LinuxGuest(tmp_path, binary=binary) as source:
+        keeps_guests(source)
         source.ready()
         kept = source.rx_filter()
         with LinuxGuest(tmp_path, "-incoming", "defer", binary=binary) as destination:

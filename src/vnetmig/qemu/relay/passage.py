@@ -3,8 +3,8 @@
 Knows sockets, and who ended what. What bytes mean is the watcher's and the gate's. Theory of operation:
 
 * Every connection of the source gets one to the destination, in the same order; the first is the main channel.
-* Without a gate, bytes go on before anybody looks at them. They are looked at when nothing else is to be done, and at
-  once when more than `BACKLOG_MAX` are waiting for that.
+* Without a gate, bytes go on before anybody looks at them. They are looked at when it is quiet, and at once when more
+  than `BACKLOG_MAX` are waiting for that.
 * Writing waits until the other side has taken everything: no more is read from a source than its destination takes.
 * When one side ends, so does the other: a source that loses its connection before the destination has said that it has
   taken over goes on with its machine.
@@ -32,7 +32,13 @@ from vnetmig.stream.multifd import MAGIC
 from vnetmig.stream.return_path import Shut
 
 PIECE: Final = 128 << 10
-"""Bytes that are taken from a socket, and looked at, at once: some tens of microseconds, when they are pages."""
+"""Bytes that are taken from a socket at once."""
+LOOKED_AT: Final = 32 << 10
+"""Bytes that are looked at before it is asked again whether others have come: tens of microseconds when they are pages,
+half a millisecond when they are zero pages."""
+LULL: Final = 0.005
+"""Seconds without a byte before anything is looked at: less than that separates the pieces of a switchover, in which a
+guest stands still and every processor is needed."""
 BACKLOG_MAX: Final = 4 << 20
 """Bytes that have gone on and were not looked at."""
 FOLLOWED_EVERY: Final = 0.1
@@ -184,9 +190,10 @@ class Passage:
     async def _forward(self, source: socket.socket, destination: socket.socket, channel: RelayedChannel) -> None:
         while data := await self._next(source, destination, channel):
             if self._gate is None:
+                now = time.monotonic_ns()
                 await self._send(destination, DESTINATION, data)
                 channel.forward += len(data)
-                self._backlog.append((data, time.monotonic_ns()))
+                self._backlog.append((data, now))
                 self._unseen += len(data)
                 while self._unseen > BACKLOG_MAX:
                     self._look()
@@ -202,31 +209,48 @@ class Passage:
         _finish(destination)
 
     async def _next(self, source: socket.socket, destination: socket.socket, channel: RelayedChannel) -> bytes:
-        """Bytes that have come. While there are none, those that went on are looked at."""
+        """Bytes that have come. While it is quiet, those that went on are looked at."""
+        quiet = False
         while self._backlog:
             try:
                 return source.recv(PIECE)
             except (BlockingIOError, InterruptedError):
-                self._look()
-                await asyncio.sleep(0)
+                quiet = quiet or not await self._comes(source, LULL)
+                if quiet and self._backlog:  # the other direction may have had to look at it meanwhile
+                    self._look()
+                    await asyncio.sleep(0)
             except OSError as error:
                 raise self._lost(SOURCE, error) from None
-        coming = asyncio.ensure_future(self._receive(source, SOURCE))
+        if self._gate is not None and self._gate.holding and not await self._comes(source, IDLE_AFTER):
+            try:
+                await self._pass(destination, channel, self._gate.idle(time.monotonic_ns()))
+            except VnetmigError as error:
+                raise _Ended(RELAY, error) from error
+        return await self._receive(source, SOURCE)
+
+    async def _comes(self, source: socket.socket, seconds: float) -> bool:
+        """Does anything come (or the end) within ``seconds``?"""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[bool] = loop.create_future()
+
+        def tell(it_does: bool) -> None:
+            if not found.done():
+                found.set_result(it_does)
+
+        loop.add_reader(source, tell, True)
+        timer = loop.call_later(seconds, tell, False)
         try:
-            if self._gate is not None and self._gate.holding:
-                done, _ = await asyncio.wait({coming}, timeout=IDLE_AFTER)
-                if not done:
-                    try:
-                        await self._pass(destination, channel, self._gate.idle(time.monotonic_ns()))
-                    except VnetmigError as error:
-                        raise _Ended(RELAY, error) from error
-            return await coming
+            return await found
         finally:
-            coming.cancel()
+            timer.cancel()
+            loop.remove_reader(source)
 
     def _look(self) -> None:
         """At the oldest bytes that nobody has looked at."""
         data, when = self._backlog.popleft()
+        if len(data) > LOOKED_AT:
+            self._backlog.appendleft((data[LOOKED_AT:], when))
+            data = data[:LOOKED_AT]
         self._unseen -= len(data)
         self._watcher.feed(data, when)
         if self._recordings:
