@@ -11,12 +11,12 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from vnetmig.engine import get
 from vnetmig.errors import EncodeError, StreamError
 from vnetmig.stream.ending import Surroundings, footer_mark
 from vnetmig.stream.payload import Decoded, Ends
 from vnetmig.stream.ram import highest_address
 from vnetmig.stream.ram_read import PLAIN, Grammar, Incomplete, read_flags, read_word
-from vnetmig.stream.ram_scan import scan_words
 from vnetmig.stream.ram_words import (
     CONTINUE,
     PAGE,
@@ -110,7 +110,7 @@ class RamPasser:
         """(over pages of one block up to where, the content of the last one goes on behind ``data``)"""
         page_size = self.grammar.page_size
         highest = highest_address(self._block, self._blocks, page_size)
-        position, words, needs = scan_words(data, start, _ALL, page_size, highest)
+        position, words, needs = get().scan_ram(data, start, _ALL, page_size, highest)
         pages = (position - start - words * _ZERO_SIZE) // (_WORD_SIZE + page_size - _ZERO_SIZE)
         count.pages += pages
         count.zero_pages += words - pages

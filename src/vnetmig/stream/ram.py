@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from vnetmig.engine import get
 from vnetmig.errors import StreamError
 from vnetmig.stream.payload import Decoded, Ends
 from vnetmig.stream.ram_read import PLAIN, Grammar, Incomplete, read_flags, read_word
-from vnetmig.stream.ram_scan import scan_words
 from vnetmig.stream.ram_words import (
     CONTINUE,
     PAGE,
@@ -108,11 +108,13 @@ class RamDecoder:
     never on how they arrive. ``blocks`` None says that nobody knows the blocks (a postcopy-preempt
     channel read by itself): then names and addresses are not checked. ``stable`` says that the views
     given to `decode` outlive it (a mapped file), so that chunks may keep them instead of a copy.
+    ``engine`` steps over the pages.
     """
 
     grammar: Grammar = PLAIN
     blocks: dict[str, Block] | None = field(default_factory=dict)
     stable: bool = False
+    engine: str | None = field(default=None, compare=False)
     block: str | None = None
     """Name of the block of the last page so far."""
     wanted: int = 8
@@ -121,6 +123,7 @@ class RamDecoder:
     be looked at from the start."""
 
     def decode(self, data: memoryview, ends: Ends, *, kind: int, offset: int, final: bool) -> Decoded | None:
+        scan_ram = get(self.engine).scan_ram
         page_size = self.grammar.page_size
         block = self.block
         blocks = self.blocks
@@ -132,7 +135,7 @@ class RamDecoder:
         listed: BlockList | None = None
         try:
             while not last:
-                position, stepped, needs = scan_words(data, position, CHUNK_WORDS - count, page_size, highest)
+                position, stepped, needs = scan_ram(data, position, CHUNK_WORDS - count, page_size, highest)
                 count += stepped
                 if block == self.block and blocks is self.blocks:
                     self._scanned = offset, position, count
