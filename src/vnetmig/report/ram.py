@@ -5,18 +5,19 @@ Knows RAM payloads of every layout; looks at no page's content.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
+from vnetmig.engine import get
 from vnetmig.stream.mapped_pieces import MappedBitmap, MappedEntry, MappedPages
 from vnetmig.stream.payload import Payload
 from vnetmig.stream.ram import RamWords
 from vnetmig.stream.ram_read import read_word
-from vnetmig.stream.ram_words import CONTINUE, PAGE, ZERO, Block, BlockList
+from vnetmig.stream.ram_words import Block, BlockList, pages_and_zeros
 
-_WORD = struct.Struct(">Q")
+_ANYWHERE = 1 << 62
+"""The highest address: where a page belongs has been checked when it was read."""
 
 #              value class       its name on the wire
 KINDS = {
@@ -70,25 +71,22 @@ def _count_words(chunk: RamWords, counts: dict[str, int]) -> None:
     """Step over the words by their flags: making values of them would copy every page."""
     data = chunk.data
     page_size = chunk.grammar.page_size
-    end, mask = len(data), page_size - 1
-    plain = {PAGE | CONTINUE: 8 + page_size, ZERO | CONTINUE: 9}
-    found = dict.fromkeys(plain, 0)
-    position = 0
+    scan_ram, end = get().scan_ram, len(data)
+    pages = zeros = position = 0
     while position < end:
-        (word,) = _WORD.unpack_from(data, position)
-        flags = word & mask
-        size = plain.get(flags)
-        if size is not None:
-            found[flags] += 1
-            position += size
-            continue
+        start = position
+        position, words, _ = scan_ram(data, start, chunk.count, page_size, _ANYWHERE)
+        stepped = pages_and_zeros(position - start, words, page_size)
+        pages, zeros = pages + stepped[0], zeros + stepped[1]
+        if position == end:
+            break
         # The name of the block before is not needed to step over a word, but must be some name.
         value, position = read_word(data, position, "-", chunk.grammar, None)
         name = KINDS[type(value).__name__]
         counts[name] = counts.get(name, 0) + 1
-    for name, flags in (("PAGE", PAGE | CONTINUE), ("ZERO", ZERO | CONTINUE)):
-        if found[flags]:
-            counts[name] = counts.get(name, 0) + found[flags]
+    for name, number in (("PAGE", pages), ("ZERO", zeros)):
+        if number:
+            counts[name] = counts.get(name, 0) + number
 
 
 def summarize(stream: Stream) -> RamSummary | None:

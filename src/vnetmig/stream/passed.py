@@ -27,10 +27,10 @@ from vnetmig.stream.ram_words import (
     Page,
     Xbzrle,
     Zero,
+    pages_and_zeros,
 )
 
 _WORD_SIZE = 8
-_ZERO_SIZE = 9
 _ALL = 1 << 62
 
 
@@ -111,9 +111,9 @@ class RamPasser:
         page_size = self.grammar.page_size
         highest = highest_address(self._block, self._blocks, page_size)
         position, words, needs = get().scan_ram(data, start, _ALL, page_size, highest)
-        pages = (position - start - words * _ZERO_SIZE) // (_WORD_SIZE + page_size - _ZERO_SIZE)
+        pages, zeros = pages_and_zeros(position - start, words, page_size)
         count.pages += pages
-        count.zero_pages += words - pages
+        count.zero_pages += zeros
         have = len(data)
         if needs and have - position >= _WORD_SIZE:
             word, flags = read_flags(data, position, page_size - 1)
