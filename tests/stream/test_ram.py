@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import repeat
 
@@ -294,9 +295,11 @@ def test_chunks_do_not_depend_on_how_bytes_arrive(words: list[Word], sizes: list
     assert words_of(at_once) == words
     pieces = arrive(data, RamDecoder(), iter([*sizes, len(data)]))
     assert pieces == at_once
+    assert [part.payload.kinds() for part in pieces] == [chunk.payload.kinds() for chunk in at_once]  # type: ignore[attr-defined]
     for chunk in at_once:
         assert isinstance(chunk.payload, RamWords)
         assert chunk.payload.count == len(list(chunk.payload.words()))
+        assert chunk.payload.kinds() == Counter(type(word).__name__ for word in chunk.payload.words())
         assert chunk.payload.count == CHUNK_WORDS or chunk.last
     assert b"".join(chunk.payload.encode() for chunk in at_once) == data
 

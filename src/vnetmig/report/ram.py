@@ -9,15 +9,10 @@ from dataclasses import dataclass, field
 
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
-from vnetmig.engine import get
 from vnetmig.stream.mapped_pieces import MappedBitmap, MappedEntry, MappedPages
 from vnetmig.stream.payload import Payload
 from vnetmig.stream.ram import RamWords
-from vnetmig.stream.ram_read import read_word
-from vnetmig.stream.ram_words import Block, BlockList, pages_and_zeros
-
-_ANYWHERE = 1 << 62
-"""The highest address: where a page belongs has been checked when it was read."""
+from vnetmig.stream.ram_words import Block, BlockList
 
 #              value class       its name on the wire
 KINDS = {
@@ -58,35 +53,15 @@ def words_of(section: Section) -> dict[str, int]:
 
 def _count(payload: Payload, counts: dict[str, int]) -> None:
     if isinstance(payload, RamWords):
-        _count_words(payload, counts)
+        for kind, number in payload.kinds().items():
+            name = KINDS[kind]
+            counts[name] = counts.get(name, 0) + number
     elif isinstance(payload, MappedPages):
         number = sum(byte.bit_count() for byte in payload.present)
         if number:
             counts["mapped page"] = counts.get("mapped page", 0) + number
     elif isinstance(payload, MappedEntry):
         counts["mapped block"] = counts.get("mapped block", 0) + 1
-
-
-def _count_words(chunk: RamWords, counts: dict[str, int]) -> None:
-    """Step over the words by their flags: making values of them would copy every page."""
-    data = chunk.data
-    page_size = chunk.grammar.page_size
-    scan_ram, end = get().scan_ram, len(data)
-    pages = zeros = position = 0
-    while position < end:
-        start = position
-        position, words, _ = scan_ram(data, start, chunk.count, page_size, _ANYWHERE)
-        stepped = pages_and_zeros(position - start, words, page_size)
-        pages, zeros = pages + stepped[0], zeros + stepped[1]
-        if position == end:
-            break
-        # The name of the block before is not needed to step over a word, but must be some name.
-        value, position = read_word(data, position, "-", chunk.grammar, None)
-        name = KINDS[type(value).__name__]
-        counts[name] = counts.get(name, 0) + 1
-    for name, number in (("PAGE", pages), ("ZERO", zeros)):
-        if number:
-            counts[name] = counts.get(name, 0) + number
 
 
 def summarize(stream: Stream) -> RamSummary | None:
