@@ -28,10 +28,12 @@ class Contest:
     seconds: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     """What else there is to say of a candidate, for the table."""
+    clock: Callable[[], float] = perf_counter
+    """``time.thread_time`` leaves out when others have the processor; not for calls that start processes or threads."""
 
     def run(self) -> None:
-        repeats = {name: _repeats(call) for name, call in self.calls.items()}
-        slots = {name: _slots(_slot(call, repeats[name]) * repeats[name]) for name, call in self.calls.items()}
+        repeats = {name: self._repeats(call) for name, call in self.calls.items()}
+        slots = {name: _slots(self._slot(call, repeats[name]) * repeats[name]) for name, call in self.calls.items()}
         times: dict[str, list[float]] = {name: [] for name in self.calls}
         gc.collect()
         gc.disable()
@@ -39,10 +41,22 @@ class Contest:
             for turn in range(SLOTS):
                 for name, call in self.calls.items():
                     if turn < slots[name]:
-                        times[name].append(_slot(call, repeats[name]))
+                        times[name].append(self._slot(call, repeats[name]))
         finally:
             gc.enable()
         self.seconds = {name: median(found) for name, found in times.items()}
+
+    def _slot(self, call: Callable[[], object], repeat: int) -> float:
+        """Seconds of one call, over ``repeat`` of them."""
+        clock, turns = self.clock, range(repeat)
+        start = clock()
+        for _ in turns:
+            call()
+        return (clock() - start) / repeat
+
+    def _repeats(self, call: Callable[[], object]) -> int:
+        call()
+        return max(1, int(SLOT_SECONDS / max(min(self._slot(call, 1) for _ in range(3)), 1e-8)))
 
     def times(self, slow: str, quick: str) -> float:
         """How many times as long ``slow`` takes as ``quick``."""
@@ -51,20 +65,6 @@ class Contest:
     def ratios(self, name: str) -> dict[str, float]:
         """For a benchmark's extra_info: every other candidate's time over that of ``name``."""
         return {other: round(self.times(other, name), 3) for other in self.calls if other != name}
-
-
-def _slot(call: Callable[[], object], repeat: int) -> float:
-    """Seconds of one call, over ``repeat`` of them."""
-    turns = range(repeat)
-    start = perf_counter()
-    for _ in turns:
-        call()
-    return (perf_counter() - start) / repeat
-
-
-def _repeats(call: Callable[[], object]) -> int:
-    call()
-    return max(1, int(SLOT_SECONDS / max(min(_slot(call, 1) for _ in range(3)), 1e-8)))
 
 
 def _slots(seconds: float) -> int:

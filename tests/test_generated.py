@@ -37,7 +37,7 @@ def test_cffi_module_matches_the_header() -> None:
     assert run.returncode == 0, run.stderr
 
 
-@pytest.mark.parametrize("name", ["gen_format.py", "gen_protocol.py"])
+@pytest.mark.parametrize("name", ["gen_format.py", "gen_protocol.py", "gen_performance.py"])
 def test_page_matches_the_code(name: str) -> None:
     script = ROOT / "tools" / name
     run = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
