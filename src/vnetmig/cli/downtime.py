@@ -6,6 +6,7 @@ Knows options and files; statistics are the analysis layer's, wording and pictur
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -69,6 +70,7 @@ def command(
     'vnetmig[report]').
     """
     from vnetmig.analysis.downtime.downtime import downtime
+    from vnetmig.analysis.downtime.run_folder import files_of
     from vnetmig.cli.output import note, write_blocks, write_file, write_json
     from vnetmig.report.downtime_json import downtime_json
     from vnetmig.report.downtime_log import downtime_blocks
@@ -87,6 +89,7 @@ def command(
         warm_up=warm_up,
     )
     read = [path for path in (source, destination, query_migrate, ping) if path is not None]
+    read += [str(path) for folder in runs for path in files_of(Path(folder))]
     written = []
     if html_file is not None:
         from vnetmig.report.html.downtime import downtime_page
