@@ -76,6 +76,8 @@ def command(
     from vnetmig.report.downtime_log import downtime_blocks
     from vnetmig.report.json import pieces
 
+    if html_file is not None and trace_file is not None and os.path.realpath(html_file) == os.path.realpath(trace_file):
+        raise click.UsageError("--html and --chrome-trace: two files, please")
     if bool(runs) == bool(source):
         raise click.UsageError("name the logs of a source and a destination, or folders with --runs")
     found = downtime(
