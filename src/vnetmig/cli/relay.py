@@ -77,7 +77,7 @@ def command(
     Exit code 1: the migration failed or was refused, or a recording is not complete. 3: with --check or --set, it
     could not be read, and so was refused.
     """
-    from vnetmig.cli.output import write_blocks, write_json
+    from vnetmig.cli.output import note, write_blocks, write_json
     from vnetmig.qemu.relay.relay import relay
     from vnetmig.report.relay import relay_blocks, relay_json
 
@@ -97,6 +97,7 @@ def command(
             overwrite=force,
             late=late,
             follow=follow,
+            held=note,
             listening=_listening,
             engine=engine,
         )

@@ -124,7 +124,7 @@ def test_what_is_refused_does_not_go_on(seed: int) -> None:
     assert refused.message in str(raised.value)
     went = b"".join(out)
     (net,) = load(data).nets()
-    assert data.startswith(went) and len(went) < net.section.span[1]
+    assert data.startswith(went) and len(went) < net.section.payload_span[0], "not even its name has gone on as a whole"
 
 
 def test_a_warning_is_refused_at_the_end_if_that_was_asked_for() -> None:

@@ -414,6 +414,56 @@ def test_what_is_wrong_is_said_before_anybody_comes(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "its socket is gone"
 
 
+@pytest.mark.parametrize(
+    ("data", "at", "goes_on"),
+    [
+        (RETURN_PATH, 5000, False),
+        (RETURN_PATH, len(RETURN_PATH), True),
+        (PLAIN, 5000, False),
+        (PLAIN, len(PLAIN), True),
+    ],
+)
+def test_it_is_not_cancelled_when_the_guest_cannot_go_back(tmp_path: Path, data: bytes, at: int, goes_on: bool) -> None:
+    told: list[str] = []
+
+    async def run() -> Relayed:
+        loop = asyncio.get_running_loop()
+        listening = asyncio.Event()
+        with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as source:
+            listener.bind(f"{tmp_path}/b")
+            listener.listen()
+            for one in (listener, source):
+                one.setblocking(False)
+            task = asyncio.ensure_future(
+                vnetmig.relaying(
+                    f"unix:{tmp_path}/a", f"unix:{tmp_path}/b", listening=lambda _: listening.set(), held=told.append
+                )
+            )
+            await listening.wait()
+            await loop.sock_connect(source, f"{tmp_path}/a")
+            destination, _ = await loop.sock_accept(listener)
+            with destination:
+                sending = asyncio.ensure_future(loop.sock_sendall(source, data[:at]))
+                left = at
+                while left:
+                    left -= len(await loop.sock_recv(destination, left))
+                await sending
+                task.cancel()
+                await asyncio.sleep(0.01)
+                if not task.done():
+                    await loop.sock_sendall(destination, Shut(0).encode())
+                    source.shutdown(socket.SHUT_WR)
+            return await asyncio.wait_for(task, SECONDS)
+
+    if goes_on:
+        made = asyncio.run(run())
+        assert made.verdict == "completed" and made.notes == told and "goes on" in told[0]
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(run())
+        assert not told
+
+
 def test_a_relay_in_somebody_s_loop_can_be_cancelled(tmp_path: Path) -> None:
     async def run() -> None:
         listening = asyncio.Event()

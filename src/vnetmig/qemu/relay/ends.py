@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import stat
+from contextlib import suppress
 from typing import Final
 
 from vnetmig.channel.address import Address, FdAddress, FileAddress, TcpAddress, UnixAddress, parse_address
@@ -95,6 +96,12 @@ class DestinationEnd:
         channel = await asyncio.to_thread(connect, where)
         assert isinstance(channel, SocketChannel)
         return channel.detach()
+
+
+def finish(one: socket.socket) -> None:
+    """Nothing more will be sent to it."""
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_WR)
 
 
 async def comes(one: socket.socket, seconds: float) -> bool:

@@ -23,12 +23,21 @@ from typing import Final
 from vnetmig.errors import ChannelError, MigrationError, VnetmigError
 from vnetmig.migration.account import EARLY, Account
 from vnetmig.migration.watcher import Watcher
-from vnetmig.qemu.relay.ends import DestinationEnd, SourceEnd, comes
+from vnetmig.qemu.relay.ends import DestinationEnd, SourceEnd, comes, finish
 from vnetmig.qemu.relay.gate import Gate
-from vnetmig.qemu.relay.outcome import DESTINATION, RELAY, SOURCE, STOPPED, Relayed, RelayedChannel
+from vnetmig.qemu.relay.outcome import (
+    DESTINATION,
+    HELD,
+    RELAY,
+    SOURCE,
+    STOPPED,
+    Relayed,
+    RelayedChannel,
+    failed_there,
+    no_way_back,
+)
 from vnetmig.qemu.relay.recording import Recordings
-from vnetmig.qemu.relay.refusal import Refusal
-from vnetmig.stream import framing
+from vnetmig.qemu.relay.refusal import Ended, Refusal
 from vnetmig.stream.multifd import MAGIC
 from vnetmig.stream.return_path import Shut
 
@@ -49,19 +58,10 @@ IDLE_AFTER: Final = 0.2
 LINGER: Final = 0.5
 """Seconds that a source gets to hear that its migration has failed, and side channels to end."""
 
-_PACKAGED: Final = framing.COMMANDS[framing.PACKAGED].name
 _MULTIFD: Final = MAGIC.to_bytes(4, "big")
 
 Follow = Callable[[Account], object]
-
-
-class _Ended(Exception):
-    """The migration cannot go on: because of whom, and why."""
-
-    def __init__(self, side: str, error: VnetmigError) -> None:
-        super().__init__(side, error)
-        self.side = side
-        self.error = error
+Held = Callable[[str], object]
 
 
 class Passage:
@@ -87,16 +87,19 @@ class Passage:
         self._unseen = 0
         """Bytes in the backlog."""
 
-    async def run(self, follow: Follow | None = None) -> Relayed:
-        """Wait for the source, and pass its migration on. What went wrong is in the result."""
+    async def run(self, follow: Follow | None = None, held: Held | None = None) -> Relayed:
+        """Wait for the source, and pass its migration on. What went wrong is in the result.
+
+        Cancelling ends it, unless that would cost the guest: then ``held`` is told, and only the second time ends it.
+        """
         followed = None
         source = await self._source.accept()
         self._sockets.append(source)
         try:
             if follow is not None:
                 followed = asyncio.ensure_future(self._follow(follow))
-            await self._main(source)
-        except _Ended as ended:
+            await self._to_its_end(asyncio.ensure_future(self._main(source)), held)
+        except Ended as ended:
             self._made.error, self._made.side = ended.error, ended.side
             if ended.side == RELAY and self._account.peer.opened is None and self._account.phase not in EARLY:
                 self._made.notes.append(STOPPED)
@@ -115,6 +118,25 @@ class Passage:
         while True:
             follow(self._account)
             await asyncio.sleep(FOLLOWED_EVERY)
+
+    async def _to_its_end(self, main: asyncio.Task[None], held: Held | None) -> None:
+        try:
+            await asyncio.shield(main)
+        except asyncio.CancelledError:
+            if main.done() or not self._no_way_back():
+                raise
+            self._made.notes.append(HELD)
+            if held is not None:
+                held(HELD)
+            await main
+        finally:
+            main.cancel()
+            await asyncio.gather(main, return_exceptions=True)
+
+    def _no_way_back(self) -> bool:
+        while self._backlog:
+            self._look()
+        return no_way_back(self._account)
 
     # The main channel.
 
@@ -136,11 +158,11 @@ class Passage:
                     task.result()  # what the source did says more than that the destination is gone
                 if back in done and forward in running:
                     self._destination_left()
-                    _finish(source)
+                    finish(source)
                 if forward in done and self._is_cut():
-                    raise _Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
+                    raise Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
             if self._account.peer.opened is not None and not self._agreed():
-                raise _Ended(DESTINATION, MigrationError(_failed_there(self._account)))
+                raise Ended(DESTINATION, MigrationError(failed_there(self._account)))
         finally:
             for task in tasks:
                 task.cancel()
@@ -155,7 +177,7 @@ class Passage:
             passed = self._through(self._gate, data)
             if passed:
                 return passed
-        raise _Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
+        raise Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
 
     def _through(self, gate: Gate, data: bytes) -> list[bytes]:
         if self._recordings.came is not None:
@@ -164,13 +186,13 @@ class Passage:
         try:
             return gate.feed(data, time.monotonic_ns())
         except VnetmigError as error:
-            raise _Ended(RELAY, error) from error
+            raise Ended(RELAY, error) from error
 
     async def _reach(self) -> socket.socket:
         try:
             made = await self._destination.connect()
         except VnetmigError as error:
-            raise _Ended(DESTINATION, error) from None
+            raise Ended(DESTINATION, error) from None
         self._sockets.append(made)
         return made
 
@@ -193,7 +215,7 @@ class Passage:
             self._watcher.close(time.monotonic_ns())
         elif self._account.complete:
             await self._pass(destination, channel, self._gate.close(time.monotonic_ns()))
-        _finish(destination)
+        finish(destination)
 
     async def _next(self, source: socket.socket, destination: socket.socket, channel: RelayedChannel) -> bytes:
         """Bytes that have come. While it is quiet, those that went on are looked at."""
@@ -212,7 +234,7 @@ class Passage:
             try:
                 await self._pass(destination, channel, self._gate.idle(time.monotonic_ns()))
             except VnetmigError as error:
-                raise _Ended(RELAY, error) from error
+                raise Ended(RELAY, error) from error
         return await self._receive(source, SOURCE)
 
     def _look(self) -> None:
@@ -248,7 +270,7 @@ class Passage:
         account = self._account
         if account.complete or account.fault is not None:
             return
-        raise _Ended(DESTINATION, MigrationError(f"the destination closed its connection {self._place()}"))
+        raise Ended(DESTINATION, MigrationError(f"the destination closed its connection {self._place()}"))
 
     def _is_cut(self) -> bool:
         """The source has ended, before its stream has. Of one that nobody could read, nobody knows."""
@@ -276,7 +298,7 @@ class Passage:
                 try:
                     source = accepting.result()
                 except VnetmigError as error:
-                    raise _Ended(SOURCE, error) from None
+                    raise Ended(SOURCE, error) from None
                 self._sockets.append(source)
                 destination = await self._reach()
                 running.add(asyncio.ensure_future(self._beside_main(source, destination)))
@@ -299,17 +321,17 @@ class Passage:
                 if recording is not None:
                     recording.write(data)
                 await asyncio.sleep(0)
-            _finish(destination)
+            finish(destination)
 
         async def back() -> None:
             while data := await self._receive(destination, DESTINATION):
                 await self._send(source, SOURCE, data)
                 channel.back += len(data)
-            _finish(source)
+            finish(source)
 
         try:
             await asyncio.gather(forward(), back())
-        except _Ended:
+        except Ended:
             if not self._account.complete:  # all is over: how a channel closes then does not matter
                 raise
 
@@ -329,9 +351,9 @@ class Passage:
                 return
             raise self._lost(side, error) from None
 
-    def _lost(self, side: str, error: OSError) -> _Ended:
+    def _lost(self, side: str, error: OSError) -> Ended:
         words = error.strerror or str(error)
-        return _Ended(side, ChannelError(f"the connection to the {side} was lost {self._place()}: {words}"))
+        return Ended(side, ChannelError(f"the connection to the {side} was lost {self._place()}: {words}"))
 
     def _place(self) -> str:
         while self._backlog:
@@ -342,7 +364,7 @@ class Passage:
             where += f"; the destination had said that it failed (SHUT {account.peer.shut})"
         return where
 
-    async def _end_source(self, source: socket.socket, ended: _Ended) -> None:
+    async def _end_source(self, source: socket.socket, ended: Ended) -> None:
         """Let the source know at once. What a refusal ends has not reached the destination whole, so that it cannot
         have started; the source then hears what a destination that failed would say."""
         if ended.side != RELAY or self._account.peer.opened is None or self._account.peer.shut is not None:
@@ -367,22 +389,10 @@ class Passage:
         for data, when in backlog:
             self._watcher.feed(data, when)
         known = self._account.fault is None
-        if known and not self._account.complete and _PACKAGED not in self._account.commands:
-            raise _Ended(RELAY, Refusal(f"the recording failed: {fault.filename}: {fault.strerror}"))
+        if known and not self._account.complete and not no_way_back(self._account):
+            raise Ended(RELAY, Refusal(f"the recording failed: {fault.filename}: {fault.strerror}"))
 
     def _end_recordings(self) -> None:
         self._recordings.close()
         if not isinstance(self._made.error, Refusal):
             self._made.notes += self._recordings.shortened()
-
-
-def _finish(one: socket.socket) -> None:
-    """Nothing more will be sent to it."""
-    with suppress(OSError):
-        one.shutdown(socket.SHUT_WR)
-
-
-def _failed_there(account: Account) -> str:
-    if account.peer.shut is not None:
-        return f"the destination failed to load the migration (SHUT {account.peer.shut}); its log says why"
-    return "the destination closed its connection without a word that it has taken over; its log says why"

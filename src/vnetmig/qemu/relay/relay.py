@@ -16,7 +16,7 @@ from vnetmig.qemu.relay.checking import Checking
 from vnetmig.qemu.relay.ends import DestinationEnd, SourceEnd
 from vnetmig.qemu.relay.gate import Gate
 from vnetmig.qemu.relay.outcome import Relayed
-from vnetmig.qemu.relay.passage import Follow, Passage
+from vnetmig.qemu.relay.passage import Follow, Held, Passage
 from vnetmig.qemu.relay.recording import Recordings
 from vnetmig.qemu.relay.rehearsal import rehearse
 from vnetmig.qemu.relay.rewriting import Inspect, Rewrite, Rewriting
@@ -37,6 +37,7 @@ def relay(
     overwrite: bool = False,
     late: bool = False,
     follow: Follow | None = None,
+    held: Held | None = None,
     listening: Callable[[str], object] | None = None,
     page_size: int | None = None,
     engine: str | None = None,
@@ -54,7 +55,8 @@ def relay(
 
     ``record``: a file for the source's bytes as they came (other channels beside it: FILE.1, FILE.2), ``record_out``
     one for what the destination got; FieldError when it is there already, unless ``overwrite``. ``follow(account)`` is
-    called ten times a second, ``listening(address)`` once.
+    called ten times a second, ``listening(address)`` once. A Ctrl-C ends the migration, unless the guest could not go
+    back any more: then ``held`` is told so, and only the next one ends it (from Python 3.11 on).
 
     What becomes of the migration is in the result, errors included. ChannelError, OSError or FieldError when it never
     begins.
@@ -81,6 +83,7 @@ def relay(
             overwrite=overwrite,
             late=late,
             follow=follow,
+            held=held,
             listening=listening,
             page_size=page_size,
             engine=engine,
@@ -103,11 +106,12 @@ async def relaying(
     overwrite: bool = False,
     late: bool = False,
     follow: Follow | None = None,
+    held: Held | None = None,
     listening: Callable[[str], object] | None = None,
     page_size: int | None = None,
     engine: str | None = None,
 ) -> Relayed:
-    """``relay`` as a coroutine; cancelling it ends the migration."""
+    """``relay`` as a coroutine; cancelling it ends the migration, as a Ctrl-C does."""
     sets = tuple(sets)
     checking = None if check is None else Checking(check, qemu=qemu, strict=strict, engine=engine)
     rewriting = None
@@ -125,7 +129,7 @@ async def relaying(
         rehearse(gate is not None, engine)
         if listening is not None:
             listening(source.address)
-        made = await Passage(source, destination, watcher, gate, recordings).run(follow)
+        made = await Passage(source, destination, watcher, gate, recordings).run(follow, held)
     finally:
         source.close()
         if recordings is not None:
