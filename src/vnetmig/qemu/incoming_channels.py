@@ -17,15 +17,13 @@ from typing import IO, Final
 from vnetmig.analysis.profile.machine_type import machine_type
 from vnetmig.errors import MigrationError
 from vnetmig.qemu.interrupts import Interrupts
-from vnetmig.qemu.recording import Recording
+from vnetmig.qemu.recording import SILENCE, Recording
 from vnetmig.stream import multifd
 from vnetmig.stream.multifd import InitPacket, MultifdReader, PagesPacket
 from vnetmig.stream.return_path import Message, Shut, SwitchoverAck
 
 CHUNK: Final = 1 << 20
 LOOK: Final = 0.1
-SILENCE: Final = 0.5
-"""Seconds in which nothing follows the end mark of a stream that may have a description behind it."""
 SETTLING: Final = 10.0
 """Seconds in which multifd channels come to their end, when the main one has."""
 ANSWERED: Final = 10.0
