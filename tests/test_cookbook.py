@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import doctest
 import lzma
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from console_blocks import check, commands
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "cookbook.md"
@@ -25,28 +23,13 @@ FILES = {
     "old1.qemu": "linux-user-1q-ping-q52",
 }
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^```sh\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_EXIT = re.compile(r"\s+# exit (\d+)$")
-_SAME = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def incidents() -> Iterator[tuple[str, str]]:
     for part in PAGE.read_text().split("\n## ")[1:]:
         title, _, text = part.partition("\n")
         yield title, text
-
-
-def commands(text: str) -> Iterator[tuple[str, str, int]]:
-    """(command, what it prints, exit code) of each command of a console block."""
-    for block in _BLOCK.findall(text):
-        for chunk in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = chunk.partition("\n")
-            while command.endswith("\\"):
-                more, _, output = output.partition("\n")
-                command = command[:-1] + more.removeprefix("> ")
-            code = _EXIT.search(command)
-            yield _EXIT.sub("", command), output, int(code[1]) if code else 0
 
 
 @pytest.fixture
@@ -69,18 +52,5 @@ def test_there_are_six_incidents() -> None:
 def test_incident(title: str, text: str, place: Path) -> None:
     for name, content in _FILE.findall(text):
         (place / name).write_text(content)
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    env = {**os.environ, "PATH": path, "COLUMNS": "120", "LC_ALL": "C.UTF-8"}
     for command, expected, code in commands(text):
-        ran = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command],
-            cwd=place,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        got = ran.stdout + ran.stderr
-        assert doctest.OutputChecker().check_output(expected, got, _SAME), f"$ {command}\n{got}\nexpected:\n{expected}"
-        assert ran.returncode == code, f"$ {command}: exit {ran.returncode}\n{got}"
+        check(command, expected, code, place)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vnetmig.analysis.check.check import check as check
     from vnetmig.analysis.diff import Difference as Difference
     from vnetmig.analysis.diff import diff as diff
+    from vnetmig.analysis.downtime.downtime import Downtime as Downtime
+    from vnetmig.analysis.downtime.downtime import downtime as downtime
     from vnetmig.analysis.edit import Edited as Edited
     from vnetmig.analysis.edit import Operation as Operation
     from vnetmig.analysis.edit import edit as edit
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from vnetmig.analysis.finding import CheckResult as CheckResult
     from vnetmig.analysis.finding import Finding as Finding
     from vnetmig.analysis.finding import Severity as Severity
+    from vnetmig.qemu.experiment.run import experiment as experiment
 from vnetmig.errors import QemuError
 
 if TYPE_CHECKING:
@@ -63,18 +66,28 @@ if TYPE_CHECKING:
     from vnetmig.migration.registration import unregister_vmstate as unregister_vmstate
     from vnetmig.migration.registry import Registry as Registry
     from vnetmig.migration.timeline import Timeline as Timeline
+    from vnetmig.qemu.capture import Captured as Captured
+    from vnetmig.qemu.capture import capture as capture
     from vnetmig.qemu.relay.outcome import Relayed as Relayed
     from vnetmig.qemu.relay.relay import relay as relay
     from vnetmig.qemu.relay.relay import relaying as relaying
+    from vnetmig.qemu.send import Sent as Sent
+    from vnetmig.qemu.send import send as send
+    from vnetmig.qemu.serve import Served as Served
+    from vnetmig.qemu.serve import serve as serve
     from vnetmig.qemu.specs import profile_from as profile_from
 
 #: name -> where it lives; loaded when first asked for, so that ``import vnetmig`` costs nothing
 _LAZY = {
+    "Captured": "vnetmig.qemu.capture",
     "CheckResult": "vnetmig.analysis.finding",
     "Finding": "vnetmig.analysis.finding",
+    "Sent": "vnetmig.qemu.send",
+    "Served": "vnetmig.qemu.serve",
     "Severity": "vnetmig.analysis.finding",
     "FileChecked": "vnetmig.analysis.fleet",
     "OfStream": "vnetmig.analysis.profile.from_stream",
+    "capture": "vnetmig.qemu.capture",
     "check": "vnetmig.analysis.check.check",
     "check_files": "vnetmig.analysis.fleet",
     "MODES": "vnetmig.migration.modes",
@@ -82,6 +95,7 @@ _LAZY = {
     "Explanation": "vnetmig.analysis.explain.explanation",
     "Explanations": "vnetmig.analysis.explain.explanation",
     "Difference": "vnetmig.analysis.diff",
+    "Downtime": "vnetmig.analysis.downtime.downtime",
     "Edited": "vnetmig.analysis.edit",
     "Machine": "vnetmig.migration.machine",
     "Matrix": "vnetmig.analysis.matrix.matrix",
@@ -100,8 +114,10 @@ _LAZY = {
     "Timeline": "vnetmig.migration.timeline",
     "decoder_of": "vnetmig.migration.registration",
     "diff": "vnetmig.analysis.diff",
+    "downtime": "vnetmig.analysis.downtime.downtime",
     "edit": "vnetmig.analysis.edit",
     "engines": "vnetmig.engine",
+    "experiment": "vnetmig.qemu.experiment.run",
     "explain": "vnetmig.analysis.explain.explain",
     "load": "vnetmig.document.load",
     "matrix": "vnetmig.analysis.matrix.matrix",
@@ -111,18 +127,22 @@ _LAZY = {
     "profile_from": "vnetmig.qemu.specs",
     "register_savevm_live": "vnetmig.migration.registration",
     "register_vmstate": "vnetmig.migration.registration",
-    "sample": "vnetmig.document.sample",
     "relay": "vnetmig.qemu.relay.relay",
     "relaying": "vnetmig.qemu.relay.relay",
+    "sample": "vnetmig.document.sample",
+    "send": "vnetmig.qemu.send",
+    "serve": "vnetmig.qemu.serve",
     "unregister_savevm": "vnetmig.migration.registration",
     "unregister_vmstate": "vnetmig.migration.registration",
 }
 
 __all__ = [
     "MODES",
+    "Captured",
     "CheckResult",
     "Destination",
     "Difference",
+    "Downtime",
     "EditError",
     "Edited",
     "EncodeError",
@@ -148,18 +168,23 @@ __all__ = [
     "Registry",
     "Relayed",
     "SaveVMHandlers",
+    "Sent",
+    "Served",
     "Severity",
     "Stream",
     "StreamError",
     "Timeline",
     "VnetmigError",
+    "capture",
     "check",
     "check_files",
     "decoder_of",
     "diff",
+    "downtime",
     "edit",
     "engine",
     "engines",
+    "experiment",
     "explain",
     "load",
     "matrix",
@@ -172,6 +197,8 @@ __all__ = [
     "relay",
     "relaying",
     "sample",
+    "send",
+    "serve",
     "unregister_savevm",
     "unregister_vmstate",
 ]

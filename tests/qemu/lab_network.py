@@ -106,7 +106,7 @@ class LabNetwork:
         name = struct.pack("16s", BRIDGE.encode())
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             fcntl.ioctl(any_socket, SIOCBRADDBR, name)
-            # Unless it was set, it becomes the lowest of the ports': a new tap would cut off guests that know the old one.
+            # Unless set it is the lowest of the ports': a new tap would cut off the guests that know another.
             mac = struct.pack("=H6s16x", ARPHRD_ETHER, bytes.fromhex(MAC.replace(":", "")))
             fcntl.ioctl(any_socket, SIOCSIFHWADDR, name + mac)
             for request, address in ((SIOCSIFADDR, ADDRESS), (SIOCSIFNETMASK, "255.255.255.0")):

@@ -37,6 +37,20 @@ BINARIES = {
     },
 }
 """By version; that on PATH is tested always."""
+OUTERMOST = {name: BINARIES[name] for name in ("PATH", list(BINARIES)[-1])}
+"""Two of them at most: for what takes long, and is the same in all between."""
+
+
+def binary_of(version: str) -> str:
+    """One of BINARIES, or the test is skipped; it fails where QEMUs are required."""
+    if version in BINARIES:
+        return BINARIES[version]
+    missing = f"no QEMU {version}: set VNETMIG_QEMU_{version.replace('.', '_')} (tests/qemu/lab/qemus fetches one)"
+    if os.environ.get("VNETMIG_REQUIRE_QEMU"):
+        pytest.fail(f"VNETMIG_REQUIRE_QEMU is set and there is {missing}", pytrace=False)
+    pytest.skip(missing)
+
+
 STREAMS = Path(__file__).resolve().parent.parent / "streams"
 MACHINE = "pc,accel=tcg"
 NETDEV = "user,id=n0,restrict=on"

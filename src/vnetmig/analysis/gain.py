@@ -37,11 +37,14 @@ class Gain:
     paired: float | None
 
 
-def gains(modes: Mapping[str, Sequence[Run]], device: str = "virtio-net", level: float = LEVEL) -> dict[str, Gain]:
+def gains(
+    modes: Mapping[str, Sequence[Run]], device: str = "virtio-net", level: float = LEVEL, *, paired: bool = True
+) -> dict[str, Gain]:
     """Every mode against the first one; FieldError when no run has the device, or a mode no run.
 
     ``device`` is a device's whole name or the part behind the last ``/``: all that bear it count together, and so do
-    their iterative sections. A device that a run does not have took no time in it.
+    their iterative sections. A device that a run does not have took no time in it. ``paired``: the n-th runs of all
+    modes took turns.
 
     >>> stock = [{"virtio-net": 950, "vga": 200}, {"virtio-net": 940, "vga": 220}, {"virtio-net": 930, "vga": 210}]
     >>> early = [{"virtio-net": 430, "vga": 230}, {"virtio-net": 420, "vga": 200}, {"virtio-net": 440, "vga": 215}]
@@ -53,15 +56,20 @@ def gains(modes: Mapping[str, Sequence[Run]], device: str = "virtio-net", level:
         if not runs:
             raise FieldError(f"mode {mode}: expected at least one run, got none")
     names = list(dict.fromkeys(name for runs in modes.values() for run in runs for name in run))
-    own = {name for name in names if _bears(name, device)}
+    own = {name for name in names if bears(name, device)}
     if not own:
         raise FieldError(f"no run has a device '{device}'; there are {', '.join(names) or 'none'}")
     first, *rest = modes
-    return {mode: _gain(device, own, (first, modes[first]), (mode, modes[mode]), level) for mode in rest}
+    return {mode: _gain(device, own, (first, modes[first]), (mode, modes[mode]), level, paired) for mode in rest}
 
 
 def _gain(
-    device: str, own: set[str], before: tuple[str, Sequence[Run]], after: tuple[str, Sequence[Run]], level: float
+    device: str,
+    own: set[str],
+    before: tuple[str, Sequence[Run]],
+    after: tuple[str, Sequence[Run]],
+    level: float,
+    paired: bool,
 ) -> Gain:
     runs = before[1], after[1]
 
@@ -86,7 +94,7 @@ def _gain(
         total=compared(lambda name: True),
         each=each,
         adjusted=dict(zip(each, holm(p_values), strict=True)),
-        paired=sign_flip(pairs) if len(runs[0]) == len(runs[1]) else None,
+        paired=sign_flip(pairs) if paired and len(runs[0]) == len(runs[1]) else None,
     )
 
 
@@ -121,7 +129,11 @@ def _alone(gain: Gain) -> Iterator[str]:
         yield f"none of the {len(gain.adjusted)} moved alone, after Holm"
 
 
-def _bears(name: str, device: str) -> bool:
-    """`0000:00:03.0/virtio-net#1` bears `virtio-net`, and so does `0000:00:03.0/virtio-net-iterative`."""
+def bears(name: str, device: str) -> bool:
+    """Is ``device`` the whole of ``name``, or its part behind the last slash? A device's iterative section is its own.
+
+    >>> bears("0000:00:03.0/virtio-net#1", "virtio-net"), bears("0000:00:03.0/virtio-net-iterative", "virtio-net")
+    (True, True)
+    """
     bare = name.partition("#")[0].removesuffix(IDSTR_SUFFIX)
     return device in (name, bare, bare.rpartition("/")[2])

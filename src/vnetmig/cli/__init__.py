@@ -20,8 +20,13 @@ VERBS = {
     "recode": "Decode a stream to values and encode it again; say whether the bytes are the same.",
     "profile": "What a destination offers: of a running QEMU, a command line or this host, as TOML.",
     "matrix": "Which machine type and pair of QEMUs works, forward and back.",
+    "capture": "Save the state of a running QEMU, which goes on as it was.",
+    "send": "Send a stream into a QEMU that waits for one, and say what became of it.",
+    "serve": "Be the destination of a real QEMU's migration, or rehearse one.",
     "migrate": "Live-migrate a stream's devices between two processes; show the downtime.",
     "relay": "Stand between two QEMUs during a migration: look, check, change, record.",
+    "experiment": "Migrate a real QEMU again and again in two arms, in turns, with traces on both sides.",
+    "downtime": "Trace logs of both sides: what each device took, and whether a difference is real.",
     "bench": "The engines on this machine, against the floor.",
 }
 

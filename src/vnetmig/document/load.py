@@ -93,10 +93,13 @@ def _unwrap(container: Container, stream: Stream) -> bytes:
 
 def _located(data: bytes | mmap.mmap) -> Description | None:
     """The vmdescription at the end of a whole stream: it tells the sizes of sections that nothing here describes."""
-    place = vmdescription.find(data)
-    if place is None:
-        return None
-    description = Description(bytes(data[place[0] : place[0] + place[1]]))
+    text = vmdescription.known(data) if isinstance(data, bytes) else None
+    if text is None:
+        place = vmdescription.find(data)
+        if place is None:
+            return None
+        text = bytes(data[place[0] : place[0] + place[1]])
+    description = Description(text)
     return description if description.fault is None else None
 
 

@@ -23,9 +23,10 @@ _PATTERNS = {
     "checkpoint": r"[\w-]+",
     "type": r"[\w-]+",
     "idstr": r"\S(?:[^\n]*?\S)?",
-    "instance_id": r"\d+",
-    "downtime": r"-?\d+",
+    "instance_id": r"-?\d{1,10}",
+    "downtime": r"-?\d{1,18}",
 }
+"""Decimals as far as QEMU's types reach: a longer number is none of its lines."""
 _NUMBERS = ("instance_id", "downtime")
 
 SOURCE_CHECKPOINTS: Final = (
@@ -94,7 +95,7 @@ def _pattern(event: str, text: str) -> str:
 
 
 _KEYS = {event: re.findall(r"\{(\w+)\}", text) for event, text in FORMATS.items()}
-_LINES = {event: re.compile(_pattern(event, text)) for event, text in FORMATS.items()}
+_LINES = {event: re.compile(_pattern(event, text), re.ASCII) for event, text in FORMATS.items()}
 _EVENT = re.compile("|".join(FORMATS))
 
 
@@ -106,7 +107,27 @@ def parse(log: str) -> Iterator[TraceLine]:
     ['vmstate_downtime_load type=iterable idstr=ram instance_id=0 downtime=7']
     """
     for event in _EVENT.finditer(log):
-        found = _LINES[event[0]].match(log, event.start())
+        found = line_at(log, event.start())
         if found is not None:
-            pairs = zip(_KEYS[event[0]], found.groups(), strict=True)
-            yield TraceLine(event[0], tuple((k, int(v) if k in _NUMBERS else v) for k, v in pairs))
+            yield found
+
+
+def line_at(text: str, place: int = 0) -> TraceLine | None:
+    """The event whose name begins at ``place``; None when there is none, or only a part of one.
+
+    >>> line_at("vmstate_downtime_save type=non-iterable idstr=cpu instance_id=-1 downtime=9")["instance_id"]
+    4294967295
+    """
+    event = _EVENT.match(text, place)
+    found = None if event is None else _LINES[event[0]].match(text, place)
+    if event is None or found is None:
+        return None
+    pairs = zip(_KEYS[event[0]], found.groups(), strict=True)
+    return TraceLine(event[0], tuple((key, _value(key, value)) for key, value in pairs))
+
+
+def _value(key: str, text: str) -> str | int:
+    if key not in _NUMBERS:
+        return text
+    # qemu: the event prints an unsigned instance_id by %d
+    return int(text) & 0xFFFFFFFF if key == "instance_id" else int(text)

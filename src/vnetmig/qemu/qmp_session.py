@@ -16,11 +16,14 @@ from typing import Any, Final, Protocol, TypeVar
 from vnetmig.errors import QemuError
 
 TIMEOUT: Final = 10.0
-"""Seconds that connecting, and each command, may take."""
+"""Seconds that connecting may take, and each command unless more is given to it."""
+
+ROUNDS: Final = 4
+"""Of cancelling what a connection left behind."""
 
 _T = TypeVar("_T")
 
-# What fails is raised as a QemuError; without a handler it would be printed as well.
+# What fails is raised as a QemuError; without handlers, here and of the loop, it would be printed as well.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 
@@ -41,6 +44,7 @@ class QmpSession:
         self.timeout = timeout
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: Any = None
+        self._events: Any = None
 
     def __enter__(self) -> QmpSession:
         try:
@@ -50,38 +54,82 @@ class QmpSession:
                 "to ask a running QEMU takes the package qemu.qmp\n  pip install 'vnetmig[live]'"
             ) from error
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda loop, context: None)
         self._client = QMPClient("vnetmig")
         try:
-            self._run(self._client.connect(_endpoint(self.address)), "no answer: is another client connected to it?")
+            greeted = self._client.connect(_endpoint(self.address))
+            self._run(greeted, "no answer: is another client connected to it?", min(self.timeout, TIMEOUT))
         except BaseException:
-            self._close()
+            self.close()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._close()
+        self.close()
 
     def execute(self, command: str, **arguments: Any) -> Any:
         """The command's answer. A QemuError when QEMU refuses it, closes the connection or takes too long."""
+        assert self._loop is not None
+        if self._loop.is_closed():
+            raise QemuError(f"qmp:{self.address}: {command}: the connection is closed")
         return self._run(self._client.execute(command, arguments or None), f"no answer to {command}")
 
-    def _run(self, awaitable: Awaitable[_T], late: str) -> _T:
-        assert self._loop is not None
+    def give(self, number: int, name: str) -> None:
+        """Hand an open file descriptor over, to be called ``name`` there (as in "fd:NAME"). It stays open here.
+
+        Only a unix socket can carry one: QemuError otherwise.
+        """
         try:
-            return self._loop.run_until_complete(asyncio.wait_for(awaitable, self.timeout))
+            self._client.send_fd_scm(number)
+        except Exception as error:
+            raise QemuError(f"qmp:{self.address}: {_said(error)}") from error
+        self.execute("getfd", fdname=name)
+
+    def listen_for(self, *names: str) -> None:
+        """Keep events of these names from now on, for ``heard``."""
+        from qemu.qmp import EventListener
+
+        self._events = EventListener(names)
+        self._client.register_listener(self._events)
+
+    def heard(self) -> list[dict[str, Any]]:
+        """The events that have come with the answers so far, each once."""
+        return [] if self._events is None else list(self._events.clear())
+
+    def _run(self, awaitable: Awaitable[_T], late: str, timeout: float | None = None) -> _T:
+        assert self._loop is not None
+        timeout = self.timeout if timeout is None else timeout
+        try:
+            return self._loop.run_until_complete(asyncio.wait_for(awaitable, timeout))
         except (asyncio.TimeoutError, TimeoutError) as error:
-            raise QemuError(f"qmp:{self.address}: {late} (waited {self.timeout:g} s)") from error
+            raise QemuError(f"qmp:{self.address}: {late} (waited {timeout:g} s)") from error
         except Exception as error:
             raise QemuError(f"qmp:{self.address}: {_said(error)}") from error
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Leave, so that another client may come."""
         assert self._loop is not None
+        if self._loop.is_closed():
+            return
         try:
             self._loop.run_until_complete(asyncio.wait_for(self._client.disconnect(), self.timeout))
         except Exception:  # the connection is of no more use, whatever became of it
             pass
         finally:
+            self._loop.run_until_complete(_nothing_left())
             self._loop.close()
+
+
+async def _nothing_left() -> None:
+    """A connection that broke leaves tasks behind, which would complain of the loop's end one by one.
+
+    One that is cancelled may begin another, which takes leave of the peer.
+    """
+    for _ in range(ROUNDS):
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 def _endpoint(address: str) -> str | tuple[str, int]:

@@ -51,7 +51,12 @@ class Cursor:
         return taken
 
     def number(self, width: int, what: str) -> int:
-        return int.from_bytes(self.take(width, what), "big")
+        stop = self.position + width
+        if stop > self.end:
+            raise Short(stop, what)
+        value = int.from_bytes(self.data[self.position : stop], "big")
+        self.position = stop
+        return value
 
     def peek(self, what: str) -> int:
         if self.position >= self.end:

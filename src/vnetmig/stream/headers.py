@@ -6,8 +6,6 @@ takes a cursor at the first byte of its thing and raises ``Short`` when the byte
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from vnetmig.errors import StreamError
 from vnetmig.stream import framing
 from vnetmig.stream.commands import Packaged, check_command, decode_command
@@ -19,8 +17,6 @@ from vnetmig.stream.payload import SectionHeader
 from vnetmig.stream.vmdescription import Description
 
 _MAGIC = framing.FILE_MAGIC.to_bytes(4, "big")
-HEADERS_KEPT = 2048
-"""Section headers that are kept, each at most 269 bytes: streams of one kind of machine have the same ones."""
 
 
 def read_file_header(cursor: Cursor, final: bool) -> FileHeader:
@@ -84,9 +80,8 @@ def read_section_name(cursor: Cursor, kind: int, section_id: int) -> SectionHead
     return SectionHeader(kind, section_id, idstr, instance_id, version_id)
 
 
-@lru_cache(maxsize=HEADERS_KEPT)
 def section_header(raw: bytes) -> SectionHeader:
-    """The header of a START or FULL section, all of it; from an earlier time if the same bytes were seen before."""
+    """The header of a START or FULL section, all of it."""
     cursor = Cursor(raw)
     return read_section_name(cursor, *read_section_id(cursor))
 

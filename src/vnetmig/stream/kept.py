@@ -8,6 +8,7 @@ same thing once each.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -28,19 +29,25 @@ class Kept(Generic[V]):
         self._make = make
         self._entries = entries
         self._size = size
-        self._held: dict[bytes, tuple[bytes, V]] = {}
-        """The last one used stands last. A text is compared with its own object where that is at hand."""
+        self._held: dict[bytes, V] = {}
+        """The last one used stands last."""
 
     def __call__(self, text: bytes) -> V:
-        found = self._held.pop(text, None)
-        if found is not None:
-            self._held[found[0]] = found
-            return found[1]
+        # Few are held, and a comparison ends at the first byte that differs: to hash the text would take longer.
+        held = next((one for one in list(self._held) if one == text), None)
+        if held is not None:
+            with suppress(KeyError):  # another thread was here
+                self._held[held] = found = self._held.pop(held)
+                return found
         made = self._make(text)
         if len(text) <= self._size:
-            self._held[text] = text, made
+            self._held[text] = made
             self._bound()
         return made
+
+    def texts(self) -> list[bytes]:
+        """Those that are kept, the last used one first."""
+        return list(self._held)[::-1]
 
     def __len__(self) -> int:
         return len(self._held)

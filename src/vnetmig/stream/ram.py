@@ -50,6 +50,15 @@ class RamWords:
     count: int
     block: str | None = None
     grammar: Grammar = PLAIN
+    listed: BlockList | None = field(default=None, compare=False, repr=False)
+    """The first word, if the decoder saw that it is a list: nobody need read it again."""
+
+    def block_list(self) -> BlockList | None:
+        """The list of blocks that the chunk begins with."""
+        if self.listed is not None:
+            return self.listed
+        first = next(self.words(), None)
+        return first if isinstance(first, BlockList) else None
 
     def words(self) -> Iterator[Word]:
         """The words as values, in order."""
@@ -120,6 +129,7 @@ class RamDecoder:
         if at != offset:
             position = count = 0
         last = False
+        listed: BlockList | None = None
         try:
             while not last:
                 position, stepped, needs = scan_words(data, position, CHUNK_WORDS - count, page_size, highest)
@@ -137,6 +147,7 @@ class RamDecoder:
                         block = word.block
                         highest = highest_address(block, blocks, page_size)
                 elif isinstance(word, BlockList):
+                    listed = word if count == 1 else None
                     blocks = {entry.name: entry for entry in word.blocks}
                     highest = highest_address(block, blocks, page_size)
                 elif isinstance(word, EndOfSection):
@@ -145,7 +156,7 @@ class RamDecoder:
             self.wanted = short.wanted
             return None
         kept: bytes | memoryview = data[:position] if self.stable else bytes(data[:position])
-        chunk = RamWords(kept, count, self.block, self.grammar)
+        chunk = RamWords(kept, count, self.block, self.grammar, listed)
         self.block = block
         self.blocks = blocks
         return Decoded(position, chunk, last)

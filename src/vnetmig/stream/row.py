@@ -8,6 +8,7 @@ reader would have given; they are made when someone asks for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from vnetmig.errors import StreamError
 from vnetmig.stream import framing, headers
@@ -19,6 +20,9 @@ from vnetmig.stream.payload import Raw, SectionHeader
 _BEFORE_NAME = 1 + 4
 """Type and section_id, in front of the name's length."""
 _AROUND_NAME = framing.NAMED_HEADER_MIN - 1
+
+_KEPT = 2048
+"""Headers that are kept, each at most 269 bytes: streams of one kind of machine have the same ones."""
 
 Place = tuple[SectionHeader, int, int, int, int]
 """Header, which of its name and instance (from 0), begin of the section, begin and end of its payload; places are
@@ -50,6 +54,13 @@ class SectionRow:
             )
 
 
+@lru_cache(maxsize=_KEPT)
+def _opened(raw: bytes) -> tuple[SectionHeader, tuple[str, int], bytes]:
+    """A header, its name and instance, and the section's footer."""
+    header = headers.section_header(raw)
+    return header, (header.idstr, header.instance_id), footer_mark(header.section_id)
+
+
 def read_row(
     data: memoryview,
     offset: int,
@@ -68,16 +79,15 @@ def read_row(
     while at <= last and data[at] == framing.SECTION_FULL:
         start = at + _AROUND_NAME + data[at + _BEFORE_NAME]
         try:
-            header = headers.section_header(bytes(data[at:start]))
+            header, key, mark = _opened(bytes(data[at:start]))
         except (StreamError, Short):
             break
-        key = header.idstr, header.instance_id
         sizes, occurrence = lengths.get(key), seen.get(key, 0)
         if sizes is None or occurrence >= len(sizes):
             break
         size = sizes[occurrence]
         end = start + size
-        if data[end : end + framing.FOOTER_SIZE] != footer_mark(header.section_id) or size > limit:
+        if data[end : end + framing.FOOTER_SIZE] != mark or size > limit:
             break
         if not is_plain(header):
             break

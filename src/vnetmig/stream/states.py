@@ -39,6 +39,8 @@ class State(enum.Enum):
     TRAILING = "bytes behind the end"
     DONE = "nothing"
 
+    __hash__ = object.__hash__  # Enum's own is a Python function, and the reader asks at every step
+
 
 class Turn(enum.Enum):
     """What a step may find besides the one event of its state."""
@@ -48,6 +50,8 @@ class Turn(enum.Enum):
     LEAVE = "a loader leaves the package here"
     PACKAGE_FULL = "the bytes of the package are used up"
     END = "the input ends"
+
+    __hash__ = object.__hash__
 
 
 Outcome = type[Event] | Turn

@@ -9,11 +9,12 @@ the original text is kept, and ``verbatim`` says so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from mmap import mmap
 from typing import Any
 
 from vnetmig.errors import StreamError
 from vnetmig.stream import framing
-from vnetmig.stream.cursor import Buffer, be
+from vnetmig.stream.cursor import be
 from vnetmig.stream.framing import DEFAULT_LIMITS
 from vnetmig.stream.outline import DeviceDescription, Outline, lengths, named, number, outline, payload_size
 from vnetmig.stream.vmdesc_json import DEPTH_MAX, VALUES_MAX, JsonObject, Style, parse, render
@@ -31,8 +32,6 @@ __all__ = [
     "render",
 ]
 
-_FIRST_SPAN = 1 << 20
-"""Where ``find`` looks first: nearly every description is smaller."""
 _MARK_SIZE = 1 + 4
 
 
@@ -179,27 +178,32 @@ class Description:
         return named((entry, entry) for entry in (entries if isinstance(entries, list) else []))
 
 
-def find(data: Buffer, limit: int = DEFAULT_LIMITS.vmdescription) -> tuple[int, int] | None:
+def known(data: bytes) -> bytes | None:
+    """What ``find`` would find, if it is a text that was read before: told by comparing, without a search."""
+    for text in outline.texts():
+        if data.endswith(text) and b"\x06" not in text:
+            before = bytes((framing.EOF, framing.VMDESCRIPTION)) + len(text).to_bytes(4, "big")
+            return text if data.endswith(before, 0, len(data) - len(text)) else None
+    return None
+
+
+def find(data: bytes | bytearray | mmap, limit: int = DEFAULT_LIMITS.vmdescription) -> tuple[int, int] | None:
     """(offset, length) of the text in a seekable buffer whose last byte is the text's last byte.
 
     Searches backwards for an EOF byte, 0x06, a length that reaches exactly the end, and an opening brace.
     The text itself holds no byte 0x06, so the first one found is the mark or one of the length bytes.
     """
     end = len(data)
-    for span in (_FIRST_SPAN, limit + _MARK_SIZE + 1):
-        floor = max(0, end - span)
-        tail = bytes(data[floor:end])
-        position = len(tail)
-        for _ in range(_MARK_SIZE):
-            position = tail.rfind(b"\x06", 1, position)
-            if position < 0:
-                break
-            length = int.from_bytes(tail[position + 1 : position + _MARK_SIZE], "big")
-            text = position + _MARK_SIZE
-            if text + length == len(tail) and tail[position - 1] == 0 and tail[text : text + 1] == b"{":
-                return floor + text, length
-        else:
-            return None
+    floor = max(0, end - limit - _MARK_SIZE - 1)
+    position = end
+    for _ in range(_MARK_SIZE):
+        position = data.rfind(b"\x06", floor + 1, position)
+        if position < 0:
+            break
+        length = int.from_bytes(data[position + 1 : position + _MARK_SIZE], "big")
+        text = position + _MARK_SIZE
+        if text + length == end and data[position - 1] == 0 and data[text : text + 1] == b"{":
+            return text, length
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vnetmig.vmstate.layout import Kind, Node
 from vnetmig.vmstate.record import Record, Spot
@@ -66,10 +67,15 @@ class Part:
         found: dict[str, tuple[int, ...]] = {}
         for child in node.children:
             if _is_number(child) and child.when is None:
-                after = node.size - child.rec - child.size
-                row = struct.Struct(f"={child.rec}x{_BITS[child.size]}{after}x")
-                found[child.name] = tuple(value for (value,) in row.iter_unpack(rows))
+                row = _row(child.rec, child.size, node.size)
+                found[child.name] = tuple([value for (value,) in row.iter_unpack(rows)])
         return found
+
+
+@lru_cache(maxsize=256)
+def _row(at: int, size: int, element: int) -> struct.Struct:
+    """One number of ``size`` bytes at ``at`` in an element."""
+    return struct.Struct(f"={at}x{_BITS[size]}{element - at - size}x")
 
 
 def parts(record: Record) -> dict[str, Part]:

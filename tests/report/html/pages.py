@@ -1,4 +1,4 @@
-"""Explorer pages in headless Chromium, driven by playwright: what they said, how fast they were, what is in view."""
+"""Pages in headless Chromium, driven by playwright: what they said, how fast they were, what is in view."""
 
 from __future__ import annotations
 
@@ -21,25 +21,31 @@ def browser(chromium: str | None) -> Iterator[Browser]:
         started.close()
 
 
+def opened(page: Page, path: Path, shown: str) -> list[str]:
+    """Open the file and wait until ``shown`` (a selector) is there. The list gets everything that the page says on the
+    console, asks of the network or lets run in a dialog."""
+    said: list[str] = []
+    url = path.as_uri()
+    page.set_default_timeout(PATIENCE)
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda request: said.append(f"request: {request.url}") if request.url != url else None)
+    page.goto(url)
+    page.wait_for_selector(shown)
+    return said
+
+
 @dataclass
 class Explorer:
-    """One page, and everything that it said on the console, asked of the network or let run in a dialog."""
+    """One page of the explorer, and everything that it ``said``."""
 
     page: Page
     said: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, page: Page, path: Path) -> Explorer:
-        made = cls(page)
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: made.said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: made.said.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (made.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: made.said.append(f"request: {request.url}") if request.url != url else None)
-        url = path.as_uri()
-        page.goto(url)
-        page.wait_for_selector("#tree .row[aria-selected=true]")
-        return made
+        return cls(page, opened(page, path, "#tree .row[aria-selected=true]"))
 
     def load_time(self) -> float:
         """Milliseconds from the start of the navigation to the end of the load event, by the page's own clock."""

@@ -62,8 +62,9 @@ def test_every_byte_in_one_leaf_every_field_in_its_place_and_no_guest_memory(fol
     _, columns = flatten(model)
     ram = sum(end - begin for s in stream.sections if s.idstr == "ram" for begin, end in [s.payload_span])
     assert len(columns["bytes"]) == len(data) - ram
+    nodes = {node.offset: node for _, node in model.root.walk() if node.kind == Kind.SECTION}
     for section in stream.sections:
-        node = node_of(model, section)
+        node = nodes[section.offset]
         wanted = [(path, field.offset, field.size) for path, field in section_fields(section)]
         assert fields_of(node) == wanted, section.idstr
         if section.idstr != "ram":
@@ -156,7 +157,7 @@ def test_cut_anywhere(seed: int) -> None:
     assert model.start.offset <= max(stream.error.offset, len(data))
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(24))
 def test_flipped_bytes(seed: int) -> None:
     rng = random.Random(seed)
     data = bytearray(read(committed("rfc-user-1q" if seed % 3 == 0 else "microvm-mmio-q72")))

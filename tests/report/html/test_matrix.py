@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from machines import USER, machine
-from pages import browser
+from pages import browser, opened
 from playwright.sync_api import Browser, Page
 
 import vnetmig
@@ -35,25 +35,18 @@ def started(chromium: str | None) -> Iterator[Browser]:
 def show(started: Browser, tmp_path: Path) -> Iterator[Open]:
     """Opens a matrix's page. At the end of the test it must have said nothing and asked for nothing."""
     context = started.new_context(viewport={"width": 1400, "height": 900})
-    said: list[str] = []
+    heard: list[list[str]] = []
 
     def open_page(found: Matrix) -> Page:
         path = tmp_path / "matrix.html"
         path.write_text(matrix_page(found), encoding="utf-8")
         page = context.new_page()
-        page.set_default_timeout(30_000)
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        url = path.as_uri()
-        page.on("request", lambda request: said.append(f"request: {request.url}") if request.url != url else None)
-        page.goto(url)
-        page.wait_for_selector("#table button[aria-current]")
+        heard.append(opened(page, path, "#table button[aria-current]"))
         return page
 
     yield open_page
     context.close()
-    assert said == []
+    assert [said for one in heard for said in one] == []
 
 
 @lru_cache(maxsize=1)

@@ -100,11 +100,18 @@ def lacks_rom(payload: bytes, memory: GuestRam | None) -> bool:
 
 def is_usual(header: SectionHeader, payload: Callable[[], bytes], memory: Callable[[], GuestRam | None]) -> bool:
     """Does none of these rules speak against a section, in any release? It need not be made, then."""
-    if header.version_id < _LATEST_OLDEST.get(header.idstr.rpartition("/")[2], 0):
+    least, is_pci = _of_name(header.idstr)
+    if header.version_id < least:
         return False
-    if _PCI_PATH.match(header.idstr):
+    if is_pci:
         return 0 <= int.from_bytes(payload()[:4], "big", signed=True) <= PCI_DEVICE.version
     return header.idstr != OPTION_ROM or not lacks_rom(payload(), memory())
+
+
+@lru_cache(maxsize=4096)
+def _of_name(idstr: str) -> tuple[int, bool]:
+    """(the least version that every release reads, is it a PCI device?)"""
+    return _LATEST_OLDEST.get(idstr.rpartition("/")[2], 0), bool(_PCI_PATH.match(idstr))
 
 
 def pci_version(stream: Stream, section: Section, release: Release) -> Iterator[Trouble]:

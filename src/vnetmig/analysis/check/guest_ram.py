@@ -17,7 +17,7 @@ from vnetmig.stream import framing
 from vnetmig.stream.guest_memory import Extent, ram_extents
 from vnetmig.stream.payload import Payload
 from vnetmig.stream.ram import RamWords
-from vnetmig.stream.ram_words import Block, BlockList, CompressedPage, Page
+from vnetmig.stream.ram_words import Block, CompressedPage, Page
 from vnetmig.virtio.rings import Memory
 
 X86 = ("pc", "q35", "microvm")
@@ -84,6 +84,6 @@ def guest_ram(stream: Stream, profile: Profile) -> GuestRam | None:
 def _blocks(payloads: Iterable[Payload]) -> tuple[Block, ...]:
     for payload in payloads:
         if isinstance(payload, RamWords):
-            first = next(iter(payload.words()), None)
-            return first.blocks if isinstance(first, BlockList) else ()
+            listed = payload.block_list()
+            return () if listed is None else listed.blocks
     return ()

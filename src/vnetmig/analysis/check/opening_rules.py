@@ -127,6 +127,8 @@ def _first_bytes(stream: Stream) -> bytes:
         return data
     begin = framing.FILE_HEADER_SIZE + 1
     body = stream.configuration.encode()
+    if data.startswith(body, begin):
+        return data
     return data[:begin] + body + data[begin + len(body) :]
 
 

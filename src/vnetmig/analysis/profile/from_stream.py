@@ -6,7 +6,6 @@ machine type has it by default, and marked as assumed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from uuid import UUID
@@ -24,7 +23,6 @@ from vnetmig.document.stream import Stream
 from vnetmig.stream.configuration import Uuid
 from vnetmig.stream.mapped_pieces import MappedEntry
 from vnetmig.stream.ram import RamWords
-from vnetmig.stream.ram_words import BlockList
 from vnetmig.stream.row import SectionRow
 from vnetmig.stream.vmdescription import Style
 from vnetmig.virtio.core import QUEUE_MAX
@@ -43,23 +41,24 @@ def profile_of(stream: Stream, release: Release | None = None) -> Profile:
     ('10.0.13', 4)
     """
     words: list[str] = []
-    if release is None:
-        release, why = _guessed(stream)
-        words.append(f"QEMU {release}: {why}; --qemu says it better")
-    machine = machine_type(stream.machine or "none", release)
-    words += machine.assumed
-    devices: dict[str, DeviceProfile] = {}
+    arriving: list[tuple[str, Record, dict[str, Part]]] = []
     others: dict[str, None] = {}
     for piece in stream.unsettled:
         if isinstance(piece, SectionRow):
             others.update(dict.fromkeys([header.idstr for header, *_ in piece.places]))
-            continue
-        kind = piece.idstr.rpartition("/")[2]
-        state = piece.state if piece.type == "full" and kind in KINDS else None
-        if state is not None:
-            devices[piece.idstr] = _device(piece.idstr, state.record, kind, machine, release)
         elif piece.type == "full":
-            others[piece.idstr] = None
+            state = piece.state if piece.idstr.rpartition("/")[2] in KINDS else None
+            if state is None:
+                others[piece.idstr] = None
+            else:
+                arriving.append((piece.idstr, state.record, parts(state.record)))
+    if release is None:
+        nets = [found for _, record, found in arriving if record.program.vmsd.name == "virtio-net"]
+        release, why = _guessed(stream, nets)
+        words.append(f"QEMU {release}: {why}; --qemu says it better")
+    machine = machine_type(stream.machine or "none", release)
+    words += machine.assumed
+    devices = {idstr: _device(idstr, record, found, machine, release) for idstr, record, found in arriving}
     return Profile(
         release,
         machine=stream.machine,
@@ -84,13 +83,12 @@ class OfStream:
         return made if self.host is None else replace(narrowed(made, self.host), origin="host")
 
 
-def _guessed(stream: Stream) -> tuple[Release, str]:
+def _guessed(stream: Stream, nets: list[dict[str, Part]]) -> tuple[Release, str]:
     """The release that a stream looks like, and why: its version is not in it."""
     machine = machine_type(stream.machine or "none", None)
     description = stream.description
     if description is not None and description.fault is None and description.style is Style.SPACED:
         return Release(5, 2), "its vmdescription is spaced, as 5.2 and older write it"
-    nets = [parts(record) for record in _net_records(stream)]
     if any(_largest_queues(found) for found in nets):
         return Release(10, 0, 13), "every virtqueue was made with 1024 entries, as 10.0.13 does it"
     least: Version = (7, 2)
@@ -104,13 +102,6 @@ def _guessed(stream: Stream) -> tuple[Release, str]:
     if machine.version is not None and machine.version > least:
         least, why = machine.version, f"the machine type is {stream.machine}"
     return Release(least[0], least[1], 2 if least[:2] == (10, 0) else 0), why
-
-
-def _net_records(stream: Stream) -> Iterator[Record]:
-    for piece in stream.unsettled:
-        state = piece.state if isinstance(piece, Section) and piece.type == "full" else None
-        if state is not None and state.record.program.vmsd.name == "virtio-net":
-            yield state.record
 
 
 def _largest_queues(found: dict[str, Part]) -> bool:
@@ -139,8 +130,10 @@ def _made_sizes(found: dict[str, Part], settings: Settings) -> tuple[int, ...] |
     return sizes or None
 
 
-def _device(idstr: str, record: Record, kind: str, machine: MachineType, release: Release) -> DeviceProfile:
-    found = parts(record)
+def _device(
+    idstr: str, record: Record, found: dict[str, Part], machine: MachineType, release: Release
+) -> DeviceProfile:
+    kind = idstr.rpartition("/")[2]
     core = found[""]
     config = _bytes(record, "pci.config")
     header, ufo = bool(core.value("has_vnet_hdr")), bool(core.value("has_ufo"))
@@ -196,9 +189,8 @@ def _ram(stream: Stream) -> dict[str, int]:
             if isinstance(payload, MappedEntry):
                 sizes[payload.block.name] = payload.block.used_length
             elif isinstance(payload, RamWords):
-                first = next(iter(payload.words()), None)
-                if isinstance(first, BlockList):
-                    sizes |= {block.name: block.used_length for block in first.blocks}
+                listed = payload.block_list()
+                sizes |= {} if listed is None else {block.name: block.used_length for block in listed.blocks}
         break
     return sizes
 

@@ -14,6 +14,8 @@ from importlib import resources
 
 PARTS = ("page.js",)
 """Scripts that every page has, in front of its own."""
+STYLES = ("page.css",)
+"""Styles, likewise."""
 
 _NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
 
@@ -41,6 +43,7 @@ def page(title: str, style: str, body: str, script: str, data: bytes) -> str:
     """The file's text. ``title`` is text from anywhere; ``style``, ``body`` (markup) and ``script`` are this package's
     own; ``data`` comes from ``columns.pack``, and page.js gives it to ``script`` again."""
     whole = "\n".join([*map(asset, PARTS), script])
+    style = "\n".join([*map(asset, STYLES), style])
     if "</" in style or "</script" in whole or "<!--" in whole:
         raise ValueError("a style or script that would end its own element")
     policy = f"default-src 'none'; script-src '{_digest(whole)}'; style-src '{_digest(style)}'; {_NOTHING_ELSE}"
