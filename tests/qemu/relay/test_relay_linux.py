@@ -95,6 +95,8 @@ def test_the_guest_and_its_connection_survive(tmp_path: Path, network: LabNetwor
         check = ("--check", "self", "--qemu", ".".join(map(str, source.version)))
         for _ in range(RELAYS):
             for way, options in (("plain", None), ("relayed", ()), ("checked", check)):
+                if way == "plain" and not COMPLETE:  # it is only there to be compared with
+                    continue
                 before = last.pop_all()
                 destination = guest(last, "-incoming", "defer")
                 with before:
