@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import lzma
 import os
 import socket
@@ -18,10 +19,11 @@ import pytest
 import vnetmig
 from vnetmig.errors import ChannelError, FieldError, VnetmigError
 from vnetmig.migration.account import Account, Phase
+from vnetmig.qemu.relay import recording
 from vnetmig.qemu.relay.outcome import Relayed
 from vnetmig.qemu.relay.passage import PIECE
 from vnetmig.stream.commands import NOTHING
-from vnetmig.stream.events import Command
+from vnetmig.stream.events import Command, PackageEnd
 from vnetmig.stream.framing import OPEN_RETURN_PATH
 from vnetmig.stream.return_path import Pong, Shut
 
@@ -322,6 +324,51 @@ def test_other_channels_are_recorded_beside_the_main_one(tmp_path: Path) -> None
         made = relay.result()
     assert [(channel.kind, channel.forward) for channel in made.channels] == [("main", len(PLAIN)), ("multifd", 13)]
     assert Path(f"{recorded}.1").read_bytes() == b"\x11\x22\x33\x44 and more"
+
+
+def test_another_channel_that_cannot_be_recorded_goes_on(tmp_path: Path) -> None:
+    """A file of its name is there already: that is known only when the channel comes."""
+    (tmp_path / "vm.1").write_bytes(b"mine")
+    with Relay(tmp_path, record=f"{tmp_path}/vm") as relay:
+        source, destination = relay.source(), relay.destination()
+        beside, there = relay.source(), relay.destination()
+        with destination, there, beside:
+            beside.sendall(b"\x11\x22\x33\x44")
+            assert there.recv(100) == b"\x11\x22\x33\x44"
+            threading.Thread(target=lambda: (source.sendall(PLAIN), source.close()), daemon=True).start()
+            assert everything(destination) == PLAIN
+        made = relay.result()
+    assert made.verdict == "completed" and (tmp_path / "vm.1").read_bytes() == b"mine"
+    (note,) = made.notes
+    assert "vm.1: there is such a file already" in note
+
+
+def test_a_full_disk_does_not_end_what_may_run_at_the_destination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postcopy: the package holds what starts the guest, and the pages that follow are nowhere else."""
+    data = lzma.decompress((STREAMS / "proxy-postcopy-fw-q111" / "stream.bin.xz").read_bytes())
+    package = next(one for one in vnetmig.load(data).events if isinstance(one, PackageEnd)).offset
+    tried = threading.Event()
+
+    def write(number: int, piece: memoryview) -> int:
+        tried.set()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(recording.os, "write", write)
+    with Relay(tmp_path, record=f"{tmp_path}/vm") as relay:
+        source, destination = relay.source(), relay.destination()
+        with source, destination:
+            _, found = taken(destination)
+            source.sendall(data[:package])
+            assert tried.wait(SECONDS)
+            source.sendall(data[package:])
+            destination.sendall(Shut(0).encode())
+            source.shutdown(socket.SHUT_WR)
+            assert everything(source) == Shut(0).encode()
+        made = relay.result()
+    assert made.verdict == "completed" and found == [data]
+    assert "No space left" in made.notes[0]
 
 
 def test_it_is_followed(tmp_path: Path) -> None:

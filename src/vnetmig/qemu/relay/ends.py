@@ -97,6 +97,24 @@ class DestinationEnd:
         return channel.detach()
 
 
+async def comes(one: socket.socket, seconds: float) -> bool:
+    """Does anything come through it (or its end) within ``seconds``? It is not taken."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[bool] = loop.create_future()
+
+    def tell(it_does: bool) -> None:
+        if not found.done():
+            found.set_result(it_does)
+
+    loop.add_reader(one, tell, True)
+    timer = loop.call_later(seconds, tell, False)
+    try:
+        return await found
+    finally:
+        timer.cancel()
+        loop.remove_reader(one)
+
+
 def _inherited(address: FdAddress) -> socket.socket:
     with told(f"Unable to use file descriptor {address.number}"):
         is_socket = stat.S_ISSOCK(os.fstat(address.number).st_mode)

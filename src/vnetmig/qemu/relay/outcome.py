@@ -1,15 +1,25 @@
-"""What became of a relayed migration.
+"""What became of a relayed migration, and because of whom.
 
-Values only.
+Values and words only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from vnetmig.analysis.finding import CheckResult
 from vnetmig.errors import VnetmigError
 from vnetmig.migration.account import Account
+
+SOURCE: Final = "source"
+DESTINATION: Final = "destination"
+RELAY: Final = "relay"
+
+STOPPED: Final = (
+    "there is no return path: a source whose migration has completed stands still (postmigrate); cont in its monitor"
+    " lets its guest go on, as the destination has never started"
+)
 
 
 @dataclass(slots=True)
@@ -48,4 +58,4 @@ class Relayed:
         """completed, refused (by the relay) or failed."""
         if self.error is None:
             return "completed"
-        return "refused" if self.side == "relay" else "failed"
+        return "refused" if self.side == RELAY else "failed"

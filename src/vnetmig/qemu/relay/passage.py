@@ -23,11 +23,12 @@ from typing import Final
 from vnetmig.errors import ChannelError, MigrationError, VnetmigError
 from vnetmig.migration.account import EARLY, Account
 from vnetmig.migration.watcher import Watcher
-from vnetmig.qemu.relay.ends import DestinationEnd, SourceEnd
+from vnetmig.qemu.relay.ends import DestinationEnd, SourceEnd, comes
 from vnetmig.qemu.relay.gate import Gate
-from vnetmig.qemu.relay.outcome import Relayed, RelayedChannel
-from vnetmig.qemu.relay.recording import Recording
+from vnetmig.qemu.relay.outcome import DESTINATION, RELAY, SOURCE, STOPPED, Relayed, RelayedChannel
+from vnetmig.qemu.relay.recording import Recordings
 from vnetmig.qemu.relay.refusal import Refusal
+from vnetmig.stream import framing
 from vnetmig.stream.multifd import MAGIC
 from vnetmig.stream.return_path import Shut
 
@@ -48,18 +49,10 @@ IDLE_AFTER: Final = 0.2
 LINGER: Final = 0.5
 """Seconds that a source gets to hear that its migration has failed, and side channels to end."""
 
+_PACKAGED: Final = framing.COMMANDS[framing.PACKAGED].name
 _MULTIFD: Final = MAGIC.to_bytes(4, "big")
 
-STOPPED: Final = (
-    "there is no return path: a source whose migration has completed stands still (postmigrate); cont in its monitor"
-    " lets its guest go on, as the destination has never started"
-)
-
 Follow = Callable[[Account], object]
-
-SOURCE: Final = "source"
-DESTINATION: Final = "destination"
-RELAY: Final = "relay"
 
 
 class _Ended(Exception):
@@ -72,17 +65,15 @@ class _Ended(Exception):
 
 
 class Passage:
-    """One migration, from the source's first connection to the end. ``record`` gets what came, ``record_out`` what
-    went on."""
+    """One migration, from the source's first connection to the end."""
 
     def __init__(
         self,
         source: SourceEnd,
         destination: DestinationEnd,
         watcher: Watcher,
-        gate: Gate | None = None,
-        record: Recording | None = None,
-        record_out: Recording | None = None,
+        gate: Gate | None,
+        recordings: Recordings,
     ) -> None:
         self._made = Relayed(watcher.account)
         self._account = watcher.account
@@ -90,11 +81,7 @@ class Passage:
         self._destination = destination
         self._watcher = watcher
         self._gate = gate
-        self._record = record
-        self._record_out = record_out
-        self._recordings = [one for one in (record, record_out) if one is not None]
-        self._beside: list[Recording] = []
-        """Of the other channels."""
+        self._recordings = recordings
         self._sockets: list[socket.socket] = []
         self._backlog: deque[tuple[bytes, int]] = deque()
         self._unseen = 0
@@ -171,8 +158,8 @@ class Passage:
         raise _Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
 
     def _through(self, gate: Gate, data: bytes) -> list[bytes]:
-        if self._record is not None:
-            self._record.write(data)
+        if self._recordings.came is not None:
+            self._recordings.came.write(data)
             self._mind_recording()
         try:
             return gate.feed(data, time.monotonic_ns())
@@ -215,35 +202,18 @@ class Passage:
             try:
                 return source.recv(PIECE)
             except (BlockingIOError, InterruptedError):
-                quiet = quiet or not await self._comes(source, LULL)
+                quiet = quiet or not await comes(source, LULL)
                 if quiet and self._backlog:  # the other direction may have had to look at it meanwhile
                     self._look()
                     await asyncio.sleep(0)
             except OSError as error:
                 raise self._lost(SOURCE, error) from None
-        if self._gate is not None and self._gate.holding and not await self._comes(source, IDLE_AFTER):
+        if self._gate is not None and self._gate.holding and not await comes(source, IDLE_AFTER):
             try:
                 await self._pass(destination, channel, self._gate.idle(time.monotonic_ns()))
             except VnetmigError as error:
                 raise _Ended(RELAY, error) from error
         return await self._receive(source, SOURCE)
-
-    async def _comes(self, source: socket.socket, seconds: float) -> bool:
-        """Does anything come (or the end) within ``seconds``?"""
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[bool] = loop.create_future()
-
-        def tell(it_does: bool) -> None:
-            if not found.done():
-                found.set_result(it_does)
-
-        loop.add_reader(source, tell, True)
-        timer = loop.call_later(seconds, tell, False)
-        try:
-            return await found
-        finally:
-            timer.cancel()
-            loop.remove_reader(source)
 
     def _look(self) -> None:
         """At the oldest bytes that nobody has looked at."""
@@ -253,17 +223,16 @@ class Passage:
             data = data[:LOOKED_AT]
         self._unseen -= len(data)
         self._watcher.feed(data, when)
-        if self._recordings:
-            for one in self._recordings:
-                one.write(data)
-            self._mind_recording()
+        for one in self._recordings:
+            one.write(data)
+        self._mind_recording()
 
     async def _pass(self, destination: socket.socket, channel: RelayedChannel, passed: list[bytes]) -> None:
         for piece in passed:
             await self._send(destination, DESTINATION, piece)
             channel.forward += len(piece)
-            if self._record_out is not None:
-                self._record_out.write(piece)
+            if self._recordings.went is not None:
+                self._recordings.went.write(piece)
         self._mind_recording()
 
     async def _back(self, destination: socket.socket, source: socket.socket, channel: RelayedChannel) -> None:
@@ -319,10 +288,7 @@ class Passage:
     async def _beside_main(self, source: socket.socket, destination: socket.socket) -> None:
         channel = RelayedChannel()
         self._made.channels.append(channel)
-        recording = None
-        if self._record is not None:
-            recording = Recording(f"{self._record.path}.{len(self._made.channels) - 1}")
-            self._beside.append(recording)
+        recording = self._recordings.beside(len(self._made.channels) - 1)
 
         async def forward() -> None:
             while data := await self._receive(source, SOURCE):
@@ -392,23 +358,22 @@ class Passage:
     # Recordings.
 
     def _mind_recording(self) -> None:
-        """A recording that has failed fails the migration as long as that does the guest no harm."""
-        fault = next((one.fault for one in self._recordings if one.fault is not None), None)
+        """A recording that has failed fails the migration as long as that does the guest no harm: when the package of a
+        postcopy is under way, it may run at the destination already, with pages that only the source has."""
+        fault = self._recordings.fault
         if fault is None or self._account.peer.opened is None:
             return
         backlog, self._backlog, self._unseen = self._backlog, deque(), 0
         for data, when in backlog:
             self._watcher.feed(data, when)
-        if not self._account.complete:
+        known = self._account.fault is None
+        if known and not self._account.complete and _PACKAGED not in self._account.commands:
             raise _Ended(RELAY, Refusal(f"the recording failed: {fault.filename}: {fault.strerror}"))
 
     def _end_recordings(self) -> None:
-        for one in (*self._recordings, *self._beside):
-            one.close()
-            if one.fault is not None and not isinstance(self._made.error, Refusal):
-                self._made.notes.append(
-                    f"the recording ended early: {one.path}: {one.fault.strerror}; it has {one.size} bytes"
-                )
+        self._recordings.close()
+        if not isinstance(self._made.error, Refusal):
+            self._made.notes += self._recordings.shortened()
 
 
 def _finish(one: socket.socket) -> None:
