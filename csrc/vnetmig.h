@@ -1,6 +1,7 @@
 /*
  * vnetmig.h - the C core of vnetmig: a small interpreter that turns bytes of a QEMU migration stream
- * into a native record and back, readers of virtqueue rings in guest memory, and deltas of bytes.
+ * into a native record and back, readers of virtqueue rings in guest memory, a walker over the pages of a
+ * stream, and deltas of bytes.
  *
  * What it knows: integers, byte order, counts, subsections. What it does not know: any device. A device
  * is a *program*, compiled from a description by the Python package (src/vnetmig/vmstate/compiler.py).
@@ -254,6 +255,21 @@ uint32_t vnm_rings(const struct vnm_ring_queue *queues, uint32_t n_queues,
                    const struct vnm_ring_region *regions, uint32_t n_regions, const uint8_t *memory,
                    uint64_t memory_length, uint32_t options, struct vnm_ring_state *states, uint16_t *heads,
                    uint32_t heads_capacity);
+
+/*
+ * vnm_scan_ram - step over the pages of one block in the payload of the `ram` section, from `position` on.
+ *
+ * A page is a big-endian word, its address | 0x28 (PAGE, CONTINUE), and page_size bytes that are not looked
+ * at; a zero page is its address | 0x22 (ZERO, CONTINUE) and one byte (qemu:
+ * migration/ram.c:ram_load_precopy). Flags are the bits of a word below page_size, a power of two from 64 on.
+ * It stops behind limit_words words, before any other word, before an address above `highest` (negative: none
+ * is legal): VNM_OK; and where the data end inside a word: VNM_TRUNCATED, result->expected is the least
+ * length of data with which that word is complete, as far as the bytes at hand tell, otherwise 0.
+ * result->position is where it stopped, result->used the number of words. VNM_LIMIT, and nothing is read, for
+ * another page_size.
+ */
+uint32_t vnm_scan_ram(const uint8_t *data, uint64_t length, uint64_t position, uint64_t limit_words,
+                      uint64_t page_size, int64_t highest, struct vnm_result *result);
 
 /*
  * Deltas: a byte string (a device's payload) as what changed against one that both sides have.

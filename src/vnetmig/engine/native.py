@@ -35,6 +35,7 @@ if lib.vnm_abi_version() != lib.VNM_ABI_VERSION:
 _from_buffer = ffi.from_buffer
 _load, _save = lib.vnm_load, lib.vnm_save
 _make_delta, _apply_delta = lib.vnm_delta_make, lib.vnm_delta_apply
+_scan_ram = lib.vnm_scan_ram
 _new_memory = ffi.new_allocator(should_clear_after_alloc=False)
 
 
@@ -218,6 +219,18 @@ def _ring_answer(state: tuple[int, ...], heads: Any) -> RingAnswer:
     return RingAnswer(
         avail, used, verdict, known, inuse, in_flight, waiting, bad, index, used_idx, shadow, nheads, listed
     )
+
+
+def scan_ram(
+    data: bytes | bytearray | memoryview, position: int, limit_words: int, page_size: int, highest: int
+) -> tuple[int, int, int]:
+    """Step over words of pages. See ``engine.python_scan`` and csrc/vnetmig.h:vnm_scan_ram."""
+    result = _result()
+    memory = data if type(data) is bytes else _from_buffer(data)
+    _scan_ram(memory, len(memory), position, limit_words, page_size, highest, result)
+    answer = result.position, result.used, result.expected
+    _results.append(result)
+    return answer
 
 
 def _spare_memory(size: int) -> Any:
