@@ -9,6 +9,24 @@ from dataclasses import replace
 from vnetmig.engine import get
 from vnetmig.engine.code import EMPTY_ELEMENTS, NESTING, STACK, Flat, Insn, Op, OpRow, Result, Rule
 from vnetmig.errors import ProgramError
+from vnetmig.vmstate import UINT8, UINT16, UINT32, Check, Field, List, Optional, Ref, Struct, Vmsd
+
+EVERYTHING = Vmsd(
+    "v",
+    3,
+    (
+        Field("n", UINT8),
+        Field("wide", UINT32),
+        Struct("fixed", Vmsd("f", 1, (Field("a", UINT8), Field("b", UINT8, Ref("a") & 3))), 2),
+        Struct("each", Vmsd("e", 1, (Field("k", UINT16), Field("x", UINT8, Ref("n") & 1))), Ref("n") & 3),
+        List("list", Vmsd("l", 1, (Field("l", UINT32), Field("m", UINT16, when=Ref("l"))))),
+        Optional("option", Vmsd("o", 1, (Field("o", UINT8),)), Ref("n") & 2),
+        Field("late", UINT16, when=Ref("wide")),
+        Check(Ref("n") & 64, Ref("n") & 64, "never"),
+    ),
+    (Vmsd("v/a", 2, (Field("s", UINT32),), (Vmsd("v/a/b", 1, (Field("t", UINT8),)),)), Vmsd("v/c", 1, ())),
+)
+"""Every kind of op, nested, and subsections of subsections."""
 
 END = OpRow(Op.END)
 CONST_3 = ((Insn.CONST, 0, 0, 0), (Insn.END, 0, 0, 0))
