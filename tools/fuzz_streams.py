@@ -24,10 +24,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vnetmig.stream.ram_scan import scan_words
+
 import vnetmig
 from vnetmig.engine import engines
 from vnetmig.errors import VnetmigError
-from vnetmig.stream.ram_scan import scan_words
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = 10.0
