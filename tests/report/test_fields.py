@@ -12,7 +12,7 @@ from vnetmig.document.stream import Stream
 from vnetmig.report.device_text import fields_table, value_text
 from vnetmig.report.fields import coverage, device_name, section_fields
 from vnetmig.report.sections import described_by, virtio_sections
-from vnetmig.vmstate.fields import Field
+from vnetmig.vmstate.fields import Field, FieldMap
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +35,22 @@ def test_virtio_sections_are_covered(stream: Stream) -> None:
 
 def test_a_byte_without_a_field_does_not_count(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     section = net(stream)
-    leaves = list(section_fields(section))
-    del leaves[100]
-    monkeypatch.setattr("vnetmig.report.fields.section_fields", lambda _: iter(leaves))
+    assert section.record is not None
+    stretches = list(section.record.fields().stretches())
+    begin = section.payload_span[0]
+    del stretches[100]
+    shifted = [(begin + offset, size, count) for offset, size, count in stretches]
+    monkeypatch.setattr(FieldMap, "stretches", lambda _: iter(shifted))
     assert not coverage(section).complete
 
 
 def test_a_byte_with_two_fields_does_not_count_twice(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     section = net(stream)
-    leaves = list(section_fields(section))
-    leaves.insert(101, leaves[100])
-    monkeypatch.setattr("vnetmig.report.fields.section_fields", lambda _: iter(leaves))
+    assert section.record is not None
+    begin = section.payload_span[0]
+    stretches = [(begin + offset, size, count) for offset, size, count in section.record.fields().stretches()]
+    stretches.insert(101, stretches[100])
+    monkeypatch.setattr(FieldMap, "stretches", lambda _: iter(stretches))
     assert coverage(section).named == coverage(section).total
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import repeat
 
@@ -16,7 +17,6 @@ from ram_vectors import DEFLATED, EOS, LIST, PAGE, POSTCOPY, RAM, VECTORS
 from vnetmig.errors import EncodeError, StreamError
 from vnetmig.stream.ram import CHUNK_WORDS, Grammar, RamDecoder, RamWords
 from vnetmig.stream.ram_read import MAX_BLOCKS
-from vnetmig.stream.ram_scan import scan_words
 from vnetmig.stream.ram_words import (
     FLAGS,
     Block,
@@ -295,9 +295,11 @@ def test_chunks_do_not_depend_on_how_bytes_arrive(words: list[Word], sizes: list
     assert words_of(at_once) == words
     pieces = arrive(data, RamDecoder(), iter([*sizes, len(data)]))
     assert pieces == at_once
+    assert [part.payload.kinds() for part in pieces] == [chunk.payload.kinds() for chunk in at_once]  # type: ignore[attr-defined]
     for chunk in at_once:
         assert isinstance(chunk.payload, RamWords)
         assert chunk.payload.count == len(list(chunk.payload.words()))
+        assert chunk.payload.kinds() == Counter(type(word).__name__ for word in chunk.payload.words())
         assert chunk.payload.count == CHUNK_WORDS or chunk.last
     assert b"".join(chunk.payload.encode() for chunk in at_once) == data
 
@@ -312,22 +314,3 @@ def test_a_chunk_ends_at_its_word_count_or_with_the_payload() -> None:
             (zeros + 1) % CHUNK_WORDS
         )
         assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
-
-
-# the scanner by itself
-
-
-def test_the_scanner_says_where_and_why_it_stopped() -> None:
-    zero = bytes.fromhex("0000000000001022 00")
-    page = bytes.fromhex("0000000000002028") + PAGE
-    data = zero + page + zero
-    size = len(data)
-    assert scan_words(data, 0, 9, 4096, 0xF000) == (size, 3, size + 8)  # all taken: the next word is missing
-    assert scan_words(data, 0, 2, 4096, 0xF000) == (9 + 4104, 2, 0)  # the limit
-    assert scan_words(data, 0, 0, 4096, 0xF000) == (0, 0, 0)
-    assert scan_words(data, 0, 9, 4096, 0x1000) == (9, 1, 0)  # a page above the highest
-    assert scan_words(data, 0, 9, 4096, -1) == (0, 0, 0)  # none is legal
-    assert scan_words(data + bytes(8), 0, 9, 4096, 0xF000) == (size, 3, 0)  # a word for others
-    assert scan_words(data[:-1], 0, 9, 4096, 0xF000) == (9 + 4104, 2, size)  # inside a word
-    assert scan_words(data[:100], 0, 9, 4096, 0xF000) == (9, 1, 9 + 4104)
-    assert scan_words(data, 9, 9, 4096, 0xF000) == (size, 2, size + 8)

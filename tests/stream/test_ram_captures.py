@@ -11,6 +11,7 @@ import pytest
 from ram_arrival import arrive
 from ram_captures import chunks_of, grammar_of, stream_of
 
+from vnetmig.engine import engines
 from vnetmig.stream.payload import Decoded
 from vnetmig.stream.ram import RamDecoder, RamWords
 from vnetmig.stream.ram_words import Page, Xbzrle, Zero
@@ -32,7 +33,9 @@ def test_words_are_written_again(capture: Path) -> None:
     decoder = RamDecoder(grammar_of(data))
     kinds: Counter[str] = Counter()
     payloads = 0
+    others = [chunks_of(data, RamDecoder(decoder.grammar, engine=name)) for name in engines()[1:]]
     for position, chunk in chunks_of(data, decoder):
+        assert all(next(other) == (position, chunk) for other in others)
         assert isinstance(chunk.payload, RamWords)
         assert chunk.payload.encode() == data[position : position + chunk.size]
         kinds.update(chunk.payload.kinds())

@@ -6,6 +6,7 @@ return value (None: 0) is the exit code.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,10 @@ INTERRUPTED = 128 + 2
 """As a shell counts a process that SIGINT ended."""
 PIPE_CLOSED = 128 + 13
 """As a shell counts a process that SIGPIPE ended."""
+
+OBJECTS = 50_000
+"""New objects between two looks for garbage. A verb's modules alone make many more than Python's own number, 700, and
+they stay."""
 
 PRINTED = "vnetmig.printed"
 """Key in ``Context.meta``: the verb has written its JSON already, an error included."""
@@ -74,6 +79,7 @@ class VerbGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.verbs:
             return super().get_command(ctx, cmd_name)
+        gc.set_threshold(OBJECTS)
         command = import_module(f"{self.package}.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command

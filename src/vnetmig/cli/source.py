@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vnetmig.errors import StreamError
-from vnetmig.report.side_channel import MAGIC
 from vnetmig.stream import framing
 from vnetmig.stream.container import Container, open_container
+
+_SIDE = framing.MULTIFD_MAGIC.to_bytes(4, "big")
 
 Input = str | bytes
 """What `vnetmig.load` takes: a path, or the bytes that came on stdin."""
@@ -42,7 +43,7 @@ def side_channel(source: Input) -> Iterator[bytes] | None:
 
 def _channel(container: Container) -> Iterator[bytes] | None:
     first = next(container.chunks, b"")
-    return _chained(first, container.chunks) if first.startswith(MAGIC) else None
+    return _chained(first, container.chunks) if first.startswith(_SIDE) else None
 
 
 def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

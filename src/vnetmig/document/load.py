@@ -28,6 +28,10 @@ Progress = Callable[[int, int], None]
 
 _STEPS_BETWEEN_REPORTS = 64
 
+_LET_GO = 8 << 20
+"""Bytes of a mapping after which what was read is let go: a page of a file that was looked at counts as the process's
+memory, and a stream has as many as the guest. A multiple of every page size."""
+
 
 def load(
     source: Source,
@@ -103,12 +107,22 @@ def _located(data: bytes | mmap.mmap) -> Description | None:
     return description if description.fault is None else None
 
 
+def _let_go(data: mmap.mmap, start: int, end: int) -> int:
+    """Unmap whole pages; who looks again gets them again, from the file. Returns where they end."""
+    end -= end % _LET_GO
+    if hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED, start, end - start)
+    return end
+
+
 def _read(data: bytes | mmap.mmap, stream: Stream, progress: Progress | None) -> None:
     incoming = Incoming(stream, _located(data), stable=True)
     incoming.begin(data)
-    steps = 0
+    steps = behind = 0
     while incoming.step():
         steps += 1
+        if isinstance(data, mmap.mmap) and incoming.offset - behind >= _LET_GO:
+            behind = _let_go(data, behind, incoming.offset)
         if progress is not None and steps % _STEPS_BETWEEN_REPORTS == 0:
             progress(incoming.offset, len(data))
     if progress is not None:

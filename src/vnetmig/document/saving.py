@@ -9,7 +9,6 @@ import gzip
 import lzma
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +49,8 @@ def replaced(path: str | Path) -> Iterator[IO[bytes]]:
         with target.open("wb") as file:
             yield file
         return
+    import tempfile  # only to write: it brings random numbers and hashes
+
     number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     scratch = Path(name)
     try:

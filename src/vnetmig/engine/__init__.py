@@ -44,6 +44,10 @@ class Engine(Protocol):
         options: int = 0,
     ) -> tuple[RingAnswer, ...]: ...
 
+    def scan_ram(
+        self, data: bytes | bytearray | memoryview, position: int, limit_words: int, page_size: int, highest: int
+    ) -> tuple[int, int, int]: ...
+
     def make_delta(self, base: bytes | bytearray | memoryview, target: bytes | bytearray | memoryview) -> bytes: ...
 
     def bind_delta(

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from vnetmig.engine._ffi import ffi, lib
-from vnetmig.engine.code import INSN_WORDS, OP_WORDS, RUN_WORDS, SUB_WORDS, Bound, Code, Flat, Op, Result
+from vnetmig.engine.code import INSN_WORDS, OP_WORDS, RUN_WORDS, SUB_WORDS, Bound, Code, Flat, Op, Result, Rule
 from vnetmig.engine.rings import (
     BAD_REGIONS,
     MAX_QUEUES,
@@ -22,6 +22,7 @@ from vnetmig.engine.rings import (
     pack_queues,
     pack_regions,
 )
+from vnetmig.engine.verify import refusal, words_fit
 
 NAME = "c"
 CALLS_COST = True  #: crossing into C costs more than a small save: binding pays
@@ -35,6 +36,7 @@ if lib.vnm_abi_version() != lib.VNM_ABI_VERSION:
 _from_buffer = ffi.from_buffer
 _load, _save = lib.vnm_load, lib.vnm_save
 _make_delta, _apply_delta = lib.vnm_delta_make, lib.vnm_delta_apply
+_scan_ram = lib.vnm_scan_ram
 _new_memory = ffi.new_allocator(should_clear_after_alloc=False)
 
 
@@ -42,6 +44,8 @@ class _Program:
     """A flat program in C memory. Owns the arrays that the struct points to."""
 
     def __init__(self, flat: Flat) -> None:
+        if not words_fit(flat):
+            raise refusal(0, Rule.WORDS)
         words = flat.words()
         self._keep: list[Any] = []
         self.struct = ffi.new("struct vnm_program *")
@@ -64,6 +68,9 @@ class _Program:
         self.struct.record_bytes = flat.record_bytes
         self.output_bytes = _OUTPUT_BYTES
         self._outputs: list[Any] = []
+        result = ffi.new("struct vnm_result *")
+        if lib.vnm_verify(self.struct, result):
+            raise refusal(result.op, result.got)
         self._make_windows(flat)
 
     def _make_windows(self, flat: Flat) -> None:
@@ -218,6 +225,18 @@ def _ring_answer(state: tuple[int, ...], heads: Any) -> RingAnswer:
     return RingAnswer(
         avail, used, verdict, known, inuse, in_flight, waiting, bad, index, used_idx, shadow, nheads, listed
     )
+
+
+def scan_ram(
+    data: bytes | bytearray | memoryview, position: int, limit_words: int, page_size: int, highest: int
+) -> tuple[int, int, int]:
+    """Step over words of pages. See ``engine.python_scan`` and csrc/vnetmig.h:vnm_scan_ram."""
+    result = _result()
+    memory = data if type(data) is bytes else _from_buffer(data)
+    _scan_ram(memory, len(memory), position, limit_words, page_size, highest, result)
+    answer = result.position, result.used, result.expected
+    _results.append(result)
+    return answer
 
 
 def _spare_memory(size: int) -> Any:

@@ -21,6 +21,7 @@ from vnetmig.engine.python_interp import evaluate as evaluate
 from vnetmig.engine.python_load import Loader
 from vnetmig.engine.python_rings import rings as rings
 from vnetmig.engine.python_save import Saver
+from vnetmig.engine.python_scan import scan_ram as scan_ram
 
 CALLS_COST = False
 

@@ -135,7 +135,7 @@ class Decoders:
         grammar = Grammar(self.page_size, "x-ignore-shared" in self.capabilities, self.postcopy)
         if "mapped-ram" in self.capabilities:
             return MappedRamDecoder(grammar)
-        return RamDecoder(grammar, stable=self.stable)
+        return RamDecoder(grammar, stable=self.stable, engine=self.engine)
 
     def _iterative(self, header: SectionHeader) -> Decoder | None:
         device = header.idstr.removesuffix(IDSTR_SUFFIX)

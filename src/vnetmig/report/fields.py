@@ -75,13 +75,23 @@ def coverage(section: Section) -> Coverage:
         return Coverage(named, total, 0)
     position = begin
     named = count = 0
-    opaque = is_opaque(section)
-    for path, field in section_fields(section):
-        if field.offset == position and not (opaque and path == OPAQUE):
-            named += field.size
-        position = max(position, field.offset + field.size)
-        count += 1
+    for offset, size, leaves, is_named in _stretches(section):
+        if is_named and offset == position:
+            named += size
+        position = max(position, offset + size)
+        count += leaves
     return Coverage(min(named, total), total, count)
+
+
+def _stretches(section: Section) -> Iterator[tuple[int, int, int, bool]]:
+    """(offset, size, fields, is any name theirs) of what stands side by side."""
+    opaque = is_opaque(section)
+    if opaque or section.record is None or isinstance(section.payload, IterativeData):
+        for path, field in section_fields(section):
+            yield field.offset, field.size, 1, not (opaque and path == OPAQUE)
+    else:
+        for stretch in FieldMap(section.record, section.record_offset).stretches():
+            yield *stretch, True
 
 
 def _has_fields(payload: Payload | None, section: Section) -> bool:

@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Iterator[Json] | None"
 """An iterator is a list that is made while it is written."""
 
+
+class Text(str):
+    """JSON already: an object or value on one line."""
+
+    __slots__ = ()
+
+
 _INDENT = "  "
 
 
 def pieces(value: Json, depth: int = 0) -> Iterator[str]:
     """The text of ``value``, in pieces."""
-    if _on_one_line(value):
+    if type(value) is Text:
+        yield value
+    elif _on_one_line(value):
         yield json.dumps(value)
     elif isinstance(value, dict):
         yield from _object(value, depth)
@@ -59,7 +68,9 @@ def _array(value: Iterable[Json], depth: int) -> Iterator[str]:
     inner = _INDENT * (depth + 1)
     opening = separator = "[\n"
     for child in value:
-        if _on_one_line(child):  # nearly always: one piece instead of a generator
+        if type(child) is Text:
+            yield f"{separator}{inner}{child}"
+        elif _on_one_line(child):  # nearly always: one piece instead of a generator
             yield f"{separator}{inner}{json.dumps(child)}"
         else:
             yield separator + inner

@@ -5,7 +5,6 @@ Knows RAM payloads of every layout; looks at no page's content.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 
 from vnetmig.document.section import Section
@@ -13,10 +12,7 @@ from vnetmig.document.stream import Stream
 from vnetmig.stream.mapped_pieces import MappedBitmap, MappedEntry, MappedPages
 from vnetmig.stream.payload import Payload
 from vnetmig.stream.ram import RamWords
-from vnetmig.stream.ram_read import read_word
-from vnetmig.stream.ram_words import CONTINUE, PAGE, ZERO, Block, BlockList
-
-_WORD = struct.Struct(">Q")
+from vnetmig.stream.ram_words import Block, BlockList
 
 #              value class       its name on the wire
 KINDS = {
@@ -57,38 +53,15 @@ def words_of(section: Section) -> dict[str, int]:
 
 def _count(payload: Payload, counts: dict[str, int]) -> None:
     if isinstance(payload, RamWords):
-        _count_words(payload, counts)
+        for kind, number in payload.kinds().items():
+            name = KINDS[kind]
+            counts[name] = counts.get(name, 0) + number
     elif isinstance(payload, MappedPages):
         number = sum(byte.bit_count() for byte in payload.present)
         if number:
             counts["mapped page"] = counts.get("mapped page", 0) + number
     elif isinstance(payload, MappedEntry):
         counts["mapped block"] = counts.get("mapped block", 0) + 1
-
-
-def _count_words(chunk: RamWords, counts: dict[str, int]) -> None:
-    """Step over the words by their flags: making values of them would copy every page."""
-    data = chunk.data
-    page_size = chunk.grammar.page_size
-    end, mask = len(data), page_size - 1
-    plain = {PAGE | CONTINUE: 8 + page_size, ZERO | CONTINUE: 9}
-    found = dict.fromkeys(plain, 0)
-    position = 0
-    while position < end:
-        (word,) = _WORD.unpack_from(data, position)
-        flags = word & mask
-        size = plain.get(flags)
-        if size is not None:
-            found[flags] += 1
-            position += size
-            continue
-        # The name of the block before is not needed to step over a word, but must be some name.
-        value, position = read_word(data, position, "-", chunk.grammar, None)
-        name = KINDS[type(value).__name__]
-        counts[name] = counts.get(name, 0) + 1
-    for name, flags in (("PAGE", PAGE | CONTINUE), ("ZERO", ZERO | CONTINUE)):
-        if found[flags]:
-            counts[name] = counts.get(name, 0) + found[flags]
 
 
 def summarize(stream: Stream) -> RamSummary | None:

@@ -13,8 +13,6 @@ from vnetmig.report.blocks import Block, Facts, Table, columns
 from vnetmig.report.json import Json, error_json
 from vnetmig.stream.multifd import DeviceStatePacket, InitPacket, MultifdReader, Packet, PagesPacket
 
-MAGIC = b"\x11\x22\x33\x44"
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

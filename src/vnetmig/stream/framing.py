@@ -13,6 +13,9 @@ FILE_MAGIC: Final = 0x5145564D
 FILE_VERSION: Final = 3
 FILE_VERSION_OBSOLETE: Final = 2
 FILE_HEADER_SIZE: Final = 8
+MULTIFD_MAGIC: Final = 0x11223344
+"""Of each packet on a side channel (qemu: migration/multifd.h:MULTIFD_MAGIC)."""
+
 HANDOVER_MAGIC: Final = b"VNMH"
 """What follows the end of a stream between two vnetmigs that hand over step by step (docs/protocol.md)."""
 

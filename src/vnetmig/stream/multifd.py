@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vnetmig.errors import EncodeError, StreamError
+from vnetmig.stream import framing
 from vnetmig.stream.ram_words import NAME_ENCODING, NAME_ERRORS, PAGE_SIZE, Block
 from vnetmig.stream.window import let_go
 
-MAGIC = 0x11223344  # qemu: migration/multifd.h:MULTIFD_MAGIC
+MAGIC = framing.MULTIFD_MAGIC
 VERSION = 1
 PACKET_PAGES_BYTES = 512 << 10
 """Guest memory of a full packet (qemu: migration/multifd.h:MULTIFD_PACKET_SIZE)."""

@@ -11,12 +11,12 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from vnetmig.engine import get
 from vnetmig.errors import EncodeError, StreamError
 from vnetmig.stream.ending import Surroundings, footer_mark
 from vnetmig.stream.payload import Decoded, Ends
 from vnetmig.stream.ram import highest_address
 from vnetmig.stream.ram_read import PLAIN, Grammar, Incomplete, read_flags, read_word
-from vnetmig.stream.ram_scan import scan_words
 from vnetmig.stream.ram_words import (
     CONTINUE,
     PAGE,
@@ -27,10 +27,10 @@ from vnetmig.stream.ram_words import (
     Page,
     Xbzrle,
     Zero,
+    pages_and_zeros,
 )
 
 _WORD_SIZE = 8
-_ZERO_SIZE = 9
 _ALL = 1 << 62
 
 
@@ -110,10 +110,10 @@ class RamPasser:
         """(over pages of one block up to where, the content of the last one goes on behind ``data``)"""
         page_size = self.grammar.page_size
         highest = highest_address(self._block, self._blocks, page_size)
-        position, words, needs = scan_words(data, start, _ALL, page_size, highest)
-        pages = (position - start - words * _ZERO_SIZE) // (_WORD_SIZE + page_size - _ZERO_SIZE)
+        position, words, needs = get().scan_ram(data, start, _ALL, page_size, highest)
+        pages, zeros = pages_and_zeros(position - start, words, page_size)
         count.pages += pages
-        count.zero_pages += words - pages
+        count.zero_pages += zeros
         have = len(data)
         if needs and have - position >= _WORD_SIZE:
             word, flags = read_flags(data, position, page_size - 1)

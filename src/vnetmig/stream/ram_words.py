@@ -245,6 +245,13 @@ def encode_words(words: Iterable[Word], page_size: int = PAGE_SIZE) -> bytes:
     return b"".join([word.encode(page_size) for word in words])
 
 
+def pages_and_zeros(size: int, words: int, page_size: int) -> tuple[int, int]:
+    """How many of ``words`` words in ``size`` bytes are pages, and how many zero pages, when none names its block."""
+    zero_size = _U64.size + 1
+    pages = (size - words * zero_size) // (_U64.size + page_size - zero_size)
+    return pages, words - pages
+
+
 def encode_name(name: str) -> bytes:
     """A counted string as block names are: one length byte, no terminator."""
     raw = name.encode(NAME_ENCODING, NAME_ERRORS)

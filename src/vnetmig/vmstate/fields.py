@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vnetmig.vmstate.layout import Kind
+from vnetmig.vmstate.rows import Row, row_of
 from vnetmig.vmstate.value import Value, decode, decode_register, registers
 
 if TYPE_CHECKING:
     from vnetmig.vmstate.record import Record, Spot
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One leaf: its value, and where it stands. ``offset`` is absolute when the map was given a base (else
     relative to the payload); ``size`` in bytes; ``type`` as QEMU names it, or a register kind."""
 
@@ -38,8 +37,25 @@ class FieldMap(Mapping[str, Field]):
 
     def leaves(self) -> Iterator[tuple[str, Field]]:
         """(path, Field) in wire order."""
-        for spot in self._record.walk():
-            yield from self._cut(spot)
+        for spot in self._record.walk(rows=True):
+            row = row_of(spot.node)
+            yield from self._cut(spot) if row is None else self._cut_row(row, spot)
+
+    def stretches(self) -> Iterator[tuple[int, int, int]]:
+        """(offset, size, leaves) of leaves that stand side by side, in wire order: all leaves together, sooner."""
+        record = self._record
+        for spot in record.walk(rows=True):
+            node, wire = spot.node, self._base + spot.wire
+            row = row_of(node)
+            if row is not None:
+                count = record.elements_in(spot)[1]
+                yield wire, row.size * count, len(row.cells) * count
+            elif node.kind is Kind.LEAF and node.type is not None and node.type.form != "bytes":
+                count = record.values_in(spot)[1]
+                yield wire, node.type.size * count, count
+            else:
+                for _, found in self._cut(spot):
+                    yield found.offset, found.size, 1
 
     def _cut(self, spot: Spot) -> Iterator[tuple[str, Field]]:
         node, data = spot.node, self._record.data
@@ -73,6 +89,18 @@ class FieldMap(Mapping[str, Field]):
         for i in range(count):
             value = decode(kind, data, at + i * kind.size)
             yield f"{spot.path}[{i}]", Field(value, wire + i * kind.size, kind.size, kind.name)
+
+    def _cut_row(self, row: Row, spot: Spot) -> Iterator[tuple[str, Field]]:
+        wire = self._base + spot.wire
+        at, count = self._record.elements_in(spot)
+        unpack, data, size = row.values.unpack_from, self._record.data, spot.node.size
+        for index in range(count):
+            element = f"{spot.path}[{index}]"
+            for cell, value in zip(row.cells, unpack(data, at), strict=True):
+                seen = bool(value) if cell.truth and value < 2 else value
+                yield element + cell.name, Field(seen, wire + cell.offset, cell.size, cell.type)
+            at += size
+            wire += row.size
 
     def __iter__(self) -> Iterator[str]:
         for path, _ in self.leaves():

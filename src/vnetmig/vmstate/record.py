@@ -19,6 +19,7 @@ from vnetmig.vmstate.description import Struct
 from vnetmig.vmstate.expression import Ref
 from vnetmig.vmstate.fields import FieldMap
 from vnetmig.vmstate.layout import Kind, Node
+from vnetmig.vmstate.rows import row_of
 from vnetmig.vmstate.spot import Spot as Spot
 from vnetmig.vmstate.spot import Step, holds_subsections, is_array, leading_index, starts, type_of
 from vnetmig.vmstate.value import Value, decode, decode_array, decode_register, encode, encode_register, find_register
@@ -107,6 +108,11 @@ class Record:
             return self._slot(spot.at)
         return spot.at, 1 if node.count is None else node.count
 
+    def elements_in(self, spot: Spot) -> tuple[int, int]:
+        """(record offset, number) of the elements of an array of structures."""
+        node = spot.node
+        return self._slot(spot.at) if node.kind is Kind.EACH else (spot.at, node.count or 0)
+
     def _opening_size(self, node: Node, sub: Node | None) -> int:
         """Bytes in front of an element: a list's marker, a subsection's header."""
         if sub is not None:
@@ -131,12 +137,15 @@ class Record:
                 wire += node.size * (1 if count is None else count)
         return None
 
-    def walk(self) -> Iterator[Spot]:
-        """Every leaf node in wire order (arrays whole), and each list element and subsection in front of its own."""
-        yield from self._walk(self.program.children, 0, (0,), "", 0)
+    def walk(self, *, rows: bool = False) -> Iterator[Spot]:
+        """Every leaf node in wire order (arrays whole), and each list element and subsection in front of its own.
+
+        ``rows``: arrays of plain structures (``rows.row_of``) whole too, instead of what is in them.
+        """
+        yield from self._walk(self.program.children, 0, (0,), "", 0, rows)
 
     def _walk(
-        self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str, wire: int
+        self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str, wire: int, rows: bool = False
     ) -> Generator[Spot, None, int]:
         """``wire``: where the nodes begin in the stream; returns where they end."""
         for node in nodes:
@@ -151,13 +160,16 @@ class Record:
                 yield spot
                 wire += node.size * self._slot(spot.at)[1]
             elif node.kind == Kind.STRUCT:
-                wire = yield from self._walk(node.children, base, frames, path, wire)
+                wire = yield from self._walk(node.children, base, frames, path, wire, rows)
+            elif rows and (row := row_of(node)) is not None:
+                yield spot
+                wire += row.size * self.elements_in(spot)[1]
             else:
                 for name, at, sub in self._elements(spot):
                     inner = (*frames, at)
                     yield Spot(sub or node, at, inner, name, wire)
                     wire += self._opening_size(node, sub)
-                    wire = yield from self._walk((sub or node).children, at, inner, name, wire)
+                    wire = yield from self._walk((sub or node).children, at, inner, name, wire, rows)
                 if node.kind == Kind.LIST:
                     yield Spot(node, -1, frames, f"{path}.end", wire)
                     wire += node.marker

@@ -16,7 +16,7 @@ from vnetmig.vmstate.types import Type
 
 Value = int | bool | str | bytes | tuple[int | bool | str, ...]
 
-_NATIVE = {
+NATIVE = {
     ("uint", 1): struct.Struct("=B"),
     ("uint", 2): struct.Struct("=H"),
     ("uint", 4): struct.Struct("=I"),
@@ -27,6 +27,7 @@ _NATIVE = {
     ("int", 8): struct.Struct("=q"),
     ("bool", 1): struct.Struct("=B"),
 }
+"""How a number of (form, size) stands in a record."""
 
 
 def mac_text(data: bytes | bytearray | memoryview) -> str:
@@ -52,7 +53,7 @@ def decode(kind: Type, record: bytearray | memoryview, at: int) -> int | bool | 
     """The value of ``kind`` at ``record[at:]`` (native byte order). A bool that is neither 0 nor 1 stays a number."""
     if kind.form == "mac":
         return mac_text(record[at : at + 6])
-    value: int = _NATIVE[kind.form, kind.size].unpack_from(record, at)[0]
+    value: int = NATIVE[kind.form, kind.size].unpack_from(record, at)[0]
     return bool(value) if kind.form == "bool" and value < 2 else value
 
 
@@ -60,7 +61,7 @@ def decode_array(kind: Type, record: bytearray | memoryview, at: int, count: int
     """``count`` values of ``kind``, one behind the other."""
     if kind.form in ("mac", "bool"):
         return tuple(decode(kind, record, at + i * kind.size) for i in range(count))
-    return struct.unpack_from(f"={count}{_NATIVE[kind.form, kind.size].format[-1]}", record, at)
+    return struct.unpack_from(f"={count}{NATIVE[kind.form, kind.size].format[-1]}", record, at)
 
 
 def limits(form: str, size: int) -> tuple[int, int]:
@@ -83,7 +84,7 @@ def encode(path: str, kind: Type, value: object) -> bytes:
     """Native bytes of ``value``. FieldError, naming ``path``, when it does not fit."""
     if kind.form == "mac":
         return mac_bytes(path, value)
-    return _NATIVE[kind.form, kind.size].pack(_checked(path, value, kind.form, kind.size, kind.name))
+    return NATIVE[kind.form, kind.size].pack(_checked(path, value, kind.form, kind.size, kind.name))
 
 
 _REGISTER: dict[str, Callable[[bytes], Value]] = {

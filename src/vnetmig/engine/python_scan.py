@@ -1,8 +1,8 @@
 """The one hot loop of a stream with guest RAM: stepping over the pages of one block.
 
 Knows the two words that make up almost everything (a page, a zero page, both of the block of the
-page before) and their sizes. All state is in the arguments and the result, so that a compiled twin
-can replace `scan_words`; names, lists and every rare word are ram.py's.
+page before) and their sizes. Its C twin is csrc/scan.c. Must not know names, lists or any rare word: those are
+stream/ram_read.py's.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _WORD_SIZE = 8
 _ZERO_SIZE = 9
 
 
-def scan_words(
-    data: bytes | memoryview,
+def scan_ram(
+    data: bytes | bytearray | memoryview,
     position: int,
     limit_words: int,
     page_size: int,
@@ -28,9 +28,9 @@ def scan_words(
 
     Returns ``(end_position, n_words, needs_more_at)``. It stops behind ``limit_words`` words, before
     any other word, before a page whose address lies above ``highest`` (the address of the block's last
-    page; negative: none is legal), and where ``data`` ends inside a word: only then ``needs_more_at``
+    page, below 2^63; negative: none is legal), and where ``data`` ends inside a word: only then ``needs_more_at``
     is not 0 but the least length of ``data`` with which the word at ``end_position`` is complete, as
-    far as the bytes at hand tell.
+    far as the bytes at hand tell. ``page_size`` is a power of two, from 64 on: flags are the bits of a word below it.
     """
     # qemu: migration/ram.c:ram_load_precopy
     unpack_word = _WORD.unpack_from
