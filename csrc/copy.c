@@ -19,8 +19,11 @@ static bool run_kind_valid(uint32_t kind)
 
 bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op)
 {
-    if (vnm_has_windows(p, op))
-        return true;
+    return vnm_has_windows(p, op) || vnm_runs_fill(p, op);
+}
+
+bool vnm_runs_fill(const struct vnm_program *p, const struct vnm_op *op)
+{
     if (!vnm_inside(op->a, op->b, p->n_runs))
         return false;
     uint64_t total = 0;

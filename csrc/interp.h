@@ -115,6 +115,9 @@ static inline bool vnm_needs_swap(uint32_t kind)
  */
 bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op);
 
+/* vnm_runs_valid, whether there are windows or not. */
+bool vnm_runs_fill(const struct vnm_program *p, const struct vnm_op *op);
+
 /*
  * Copy `repeat` passes over the runs of `op` from `in` to `out`, turning wire order into host order (or
  * back: the operation is its own inverse). Both sides hold repeat * op->c bytes.

@@ -5,7 +5,21 @@ struct saver {
     struct vnm_run_state s;
     uint8_t *output;
     uint64_t capacity;
+    uint64_t unseen; /* bytes of the arena that no slot or link has led to yet */
 };
+
+/*
+ * A slot or a link leads to `size` bytes of the arena. Every piece has one owner, so all of them together are
+ * no more than the arena: where chains and slots lead to the same bytes again, a few of them would be written
+ * without end.
+ */
+static bool lead_to(struct saver *w, uint64_t size)
+{
+    if (size > w->unseen)
+        return false;
+    w->unseen -= size;
+    return true;
+}
 
 /* Where the next `size` bytes go, or NULL when they do not fit any more. */
 static uint8_t *room(struct saver *w, uint64_t size)
@@ -75,7 +89,7 @@ static uint32_t save_slot(struct saver *w, uint32_t pc, const struct vnm_op *op,
         return vnm_fail(&w->s, VNM_COUNT_MISMATCH, pc, w->s.position, *count, held);
     if (*count > limit)
         return vnm_fail(&w->s, VNM_LIMIT, pc, w->s.position, limit, *count);
-    if (!vnm_inside(*offset, *count * op->c, w->s.record_length))
+    if (!vnm_inside(*offset, *count * op->c, w->s.record_length) || !lead_to(w, *count * op->c))
         return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
     return VNM_OK;
 }
@@ -106,12 +120,13 @@ static uint32_t save_fixed(struct vnm_run_state *s, uint32_t pc, const struct vn
     return code != VNM_OK ? code : vnm_elements(&w->s, pc, op, op->expr, at);
 }
 
-/* Follow a list's chain: `link` is where the offset of the next node stands. Opens the node's frame. */
-static uint32_t next_node(struct saver *w, uint32_t pc, uint32_t index, uint64_t header, uint64_t *link,
+/* Follow a list's chain: `link` is where the offset of the next node stands, of `size` bytes at least. Opens
+ * the node's frame. */
+static uint32_t next_node(struct saver *w, uint32_t pc, uint32_t index, uint64_t size, uint64_t *link,
                           uint64_t *node)
 {
     *node = vnm_get32(w->s.record + *link);
-    if (*node == 0 || !vnm_inside(*node, header, w->s.record_length))
+    if (*node == 0 || !vnm_inside(*node, size, w->s.record_length))
         return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
     *link = *node;
     if (vnm_push(&w->s, pc, index, *node) != VNM_OK)
@@ -132,9 +147,11 @@ static uint32_t save_list(struct vnm_run_state *s, uint32_t pc, const struct vnm
     if (count > op->b)
         return vnm_fail(&w->s, VNM_LIMIT, pc, w->s.position, op->b, count);
     for (uint32_t i = 0; i < count; i++) {
-        code = next_node(w, pc, i, VNM_NODE_HEADER, &link, &node);
+        code = next_node(w, pc, i, op->c, &link, &node);
         if (code != VNM_OK)
             return code;
+        if (!lead_to(w, op->c))
+            return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
         uint32_t marker = vnm_get32(w->s.record + node + 4);
         if (marker == 0 || (op->flags == 1 && marker > 0xff))
             return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
@@ -172,6 +189,8 @@ static uint32_t save_subsections(struct vnm_run_state *s, uint32_t pc, const str
         if (sub->name_length > 0xff || !vnm_inside(sub->name_offset, sub->name_length, p->n_names) ||
             sub->first_op <= pc)
             return vnm_stop(&w->s, VNM_BAD_PROGRAM, pc);
+        if (!lead_to(w, sub->record_bytes))
+            return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
         put_be(w, VNM_SUBSECTION_MARK, 1);
         put_be(w, sub->name_length, 1);
         put_bytes(w, p->names + sub->name_offset, sub->name_length);
@@ -207,6 +226,7 @@ uint32_t vnm_save(const struct vnm_program *program, const uint8_t *record, uint
               .result = result},
         .output = output,
         .capacity = output ? output_capacity : 0,
+        .unseen = record_length - program->record_bytes, /* checked below */
     };
     result->code = VNM_OK;
     result->depth = 0;

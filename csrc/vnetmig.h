@@ -9,7 +9,7 @@
  * Rules that hold for every function here:
  *   - no globals, no allocation, no I/O: the caller owns every buffer; functions are re-entrant;
  *   - nothing read from the wire, from a record or from a program is trusted: every offset, count and
- *     depth is checked before use;
+ *     depth is checked before use (vnm_verify does not replace these checks, it finds the fault earlier);
  *   - on failure the output buffer may hold partial data and must be thrown away by the caller;
  *   - the Python engine (src/vnetmig/engine/python.py) gives the same bytes, codes and offsets.
  *
@@ -27,9 +27,11 @@ extern "C" {
 
 /* CDEF BEGIN */
 
-#define VNM_ABI_VERSION 3
+#define VNM_ABI_VERSION 4
 #define VNM_DEPTH 16
 #define VNM_STACK 16
+#define VNM_NESTING 64           /* conditions and bodies of elements inside of one another */
+#define VNM_EMPTY_ELEMENTS 65536 /* elements that take no bytes of a record, all in all */
 
 /* Kinds of op; see src/vnetmig/engine/code.py for what a, b, c mean in each. */
 enum vnm_op_kind {
@@ -58,6 +60,20 @@ enum vnm_code {
     VNM_COUNT_MISMATCH = 9,     /* on save: list length and count field differ */
     VNM_TOO_DEEP = 10,          /* more than VNM_DEPTH frames */
     VNM_BAD_PROGRAM = 11        /* an op that no compiler makes */
+};
+
+/* What vnm_verify refuses a program for. */
+enum vnm_rule {
+    VNM_RULE_KIND = 1,  /* no such op */
+    VNM_RULE_RUNS = 2,  /* runs: outside of the table, of no width, or not as many bytes as their op says */
+    VNM_RULE_PLACE = 3, /* bytes outside of the frame that is open */
+    VNM_RULE_EXPRESSION = 4,  /* no such expression: instructions, constants, operands, its one value */
+    VNM_RULE_LOAD = 5,        /* an expression reads outside of a frame, or no integer */
+    VNM_RULE_NESTING = 6,     /* a body that does not end inside of the one around it, or nested too often */
+    VNM_RULE_ELEMENTS = 7,    /* a node without room for its header; too many elements that take no bytes */
+    VNM_RULE_MARKER = 8,      /* a list's marker is neither 1 nor 4 bytes */
+    VNM_RULE_SUBSECTIONS = 9, /* entries, names, sizes or bodies outside of their tables, or out of order */
+    VNM_RULE_SHARED = 10      /* an op that is reached on two ways */
 };
 
 /* One op: 8 words. */
@@ -118,6 +134,17 @@ struct vnm_result {
 
 /* The version of this interface: structs and op numbers. */
 uint32_t vnm_abi_version(void);
+
+/*
+ * vnm_verify - can `program` be run? VNM_OK, or VNM_BAD_PROGRAM with the op in result->op and the enum
+ * vnm_rule in result->got.
+ *
+ * Takes any words in the tables. A program that it lets pass never gives VNM_BAD_PROGRAM, touches no byte of
+ * a record outside of the frame that its op or expression names, runs each op with the frames that it was
+ * verified with, and does work that its ops, the record and the input bound. Windows are not looked at: they
+ * need no trust. Costs at most (ops) * (runs + instructions); memory: a few frames of stack.
+ */
+uint32_t vnm_verify(const struct vnm_program *program, struct vnm_result *result);
 
 /*
  * vnm_make_windows - work out the windows of a program, to be put into it: they change speed, never bytes.

@@ -115,6 +115,9 @@ void vnm_copy_windows(const struct vnm_program *p, const struct vnm_op *op, size
 
 #endif
 
+/* Longer passes have no windows: making them goes over every integer, and long runs are quick without. */
+#define LONG_PASS 65536u
+
 struct maker {
     struct vnm_window *windows;
     uint32_t capacity, made, first; /* first: of the op at hand */
@@ -155,7 +158,8 @@ uint32_t vnm_make_windows(const struct vnm_program *p, uint32_t *first_window, s
     for (uint32_t pc = 0; pc < p->n_ops; pc++) {
         const struct vnm_op *op = &p->ops[pc];
         first_window[pc] = m.first = m.made;
-        if ((op->kind != VNM_OP_SPAN && op->kind != VNM_OP_VSPAN) || op->b < 2 || !vnm_runs_valid(p, op))
+        if ((op->kind != VNM_OP_SPAN && op->kind != VNM_OP_VSPAN) || op->b < 2 || op->c > LONG_PASS ||
+            !vnm_runs_valid(p, op))
             continue;
         m.open = (struct vnm_window){.blocks = 1};
         close_window(&m);

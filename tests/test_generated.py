@@ -44,6 +44,14 @@ def test_page_matches_the_code(name: str) -> None:
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.skipif(sys.byteorder == "big", reason="programs are native; the committed ones are little-endian")
+def test_programs_of_the_fuzz_targets_match_the_descriptions() -> None:
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "fuzz_seeds.py"), "check"], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+
+
 def test_the_frames_of_the_protocol_page_make_the_states_it_says() -> None:
     """As the destination takes them, each behind the one before."""
     page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")

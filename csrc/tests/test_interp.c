@@ -9,6 +9,7 @@
  */
 #include "vnetmig.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,6 +296,64 @@ static void every_damaged_record_is_saved_or_refused(void)
     }
 }
 
+/* What passes vnm_verify is run, and finds no fault in the program; what does not is run too: both must stay
+ * within their buffers. */
+static void a_damaged_program_is_run(const struct vnm_program *damaged, const uint8_t *record, size_t used)
+{
+    struct vnm_result result;
+    uint8_t output[256];
+    if (damaged->record_bytes > 4096)
+        return;
+    bool passes = vnm_verify(damaged, &result) == VNM_OK;
+    size_t room = used + damaged->record_bytes;
+    uint8_t *input = exactly(wire, sizeof wire), *loaded = malloc(room), *held = exactly(record, used);
+    CHECK(loaded != NULL);
+    uint32_t code = vnm_load(damaged, input, sizeof wire, loaded, room, &result);
+    CHECK(!passes || (code != VNM_BAD_PROGRAM && code != VNM_BAD_RECORD));
+    code = vnm_save(damaged, held, used, output, sizeof output, &result);
+    CHECK(!passes || code != VNM_BAD_PROGRAM);
+    free(input);
+    free(loaded);
+    free(held);
+}
+
+static void every_damaged_program_is_refused_or_run(void)
+{
+    struct vnm_result result;
+    uint8_t record[512];
+    CHECK(vnm_verify(&program, &result) == VNM_OK);
+    CHECK(load(wire, sizeof wire, record, sizeof record, &result) == VNM_OK);
+    size_t used = (size_t)result.used;
+    static const uint32_t wrong[] = {0, 1, 2, 3, 5, 9, 12, 37, 0x100, 0x7fffffff, 0xffffffff};
+    struct vnm_op own_ops[LENGTH(ops)];
+    struct vnm_insn own_insns[LENGTH(insns)];
+    struct vnm_run own_runs[LENGTH(runs)];
+    struct vnm_sub own_subs[LENGTH(subs)];
+    const struct {
+        void *own;
+        const void *good;
+        size_t size;
+    } tables[] = {
+        {own_ops, ops, sizeof ops},
+        {own_insns, insns, sizeof insns},
+        {own_runs, runs, sizeof runs},
+        {own_subs, subs, sizeof subs},
+    };
+    struct vnm_program damaged = program;
+    damaged.ops = own_ops, damaged.insns = own_insns, damaged.runs = own_runs, damaged.subs = own_subs;
+    for (size_t t = 0; t < LENGTH(tables); t++)
+        memcpy(tables[t].own, tables[t].good, tables[t].size);
+    for (size_t t = 0; t < LENGTH(tables); t++) {
+        for (size_t at = 0; at < tables[t].size; at += 4) {
+            for (size_t i = 0; i < LENGTH(wrong); i++) {
+                memcpy((uint8_t *)tables[t].own + at, &wrong[i], sizeof wrong[i]);
+                a_damaged_program_is_run(&damaged, record, used);
+            }
+            memcpy(tables[t].own, tables[t].good, tables[t].size);
+        }
+    }
+}
+
 int main(void)
 {
     CHECK(vnm_abi_version() == VNM_ABI_VERSION);
@@ -305,6 +364,7 @@ int main(void)
     hostile_bytes_are_refused();
     every_flipped_bit_is_read_or_refused();
     every_damaged_record_is_saved_or_refused();
+    every_damaged_program_is_refused_or_run();
     puts("interp: fine");
     return 0;
 }

@@ -105,6 +105,22 @@ class EngineError(VnetmigError, ImportError):
     """The engine that was asked for is not available."""
 
 
+class ProgramError(VnetmigError):
+    """A program that no engine runs: ``op`` (its index) breaks ``rule`` (a word of ``engine.code.Rule``).
+
+    No description compiles to such a program, unless its numbers are larger than any device.
+    """
+
+    def __init__(self, op: int, rule: str, told: str) -> None:
+        super().__init__(op, rule, told)
+        self.op = op
+        self.rule = rule
+        self.told = told
+
+    def __str__(self) -> str:
+        return f"Program refused at op {self.op} ({self.rule}): {self.told}"
+
+
 class MigrationError(VnetmigError):
     """A migration that did not complete.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_streams import committed, document, every_capture, folders, read
+from real_streams import chosen_captures, committed, document, folders, read
 
 import vnetmig
 from vnetmig.analysis.edit import Edited, Operation, edit
@@ -95,7 +95,7 @@ def section_name(stream: Stream, section: object) -> str:
     return f"{section.idstr}#{section.instance_id}"  # type: ignore[attr-defined]
 
 
-@every_capture
+@chosen_captures
 def test_no_byte_changes_outside_of_the_edited_fields(folder: Path) -> None:
     data = read(folder)
     stream = vnetmig.load(data)

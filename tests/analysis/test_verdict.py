@@ -31,6 +31,14 @@ FAST, SLOW = [88, 90, 89, 91, 87, 88], [100, 104, 102, 98, 101, 99]
         ([3, 4], [4], "too few runs to tell: n = 2 + 1"),
         ([3, 3], [3, 3], "no difference: every run took the same time (n = 2 + 2)"),
         ([4, 4], [3, 3], "faster by 25 % in every run, and no test without any spread (n = 2 + 2)"),
+        (
+            [1, 2],
+            [1, 5],
+            (
+                "no difference can be seen (95 % interval 100 % faster to 1450 % slower, p = 0.59, n = 2 + 2; few runs:"
+                " a difference below about 1350 % would not show)"
+            ),
+        ),
         ([0, 0], [30, 31], "slower, from nothing (p = 0.01, n = 2 + 2)"),
         ([0, 0], [3, 3], "slower, from nothing in every run, and no test without any spread (n = 2 + 2)"),
         ([0, 0], [0, 5], "no difference can be seen (p = 0.5, n = 2 + 2)"),

@@ -134,6 +134,13 @@ def test_wrong_usage(tmp_path: Path) -> None:
         assert run("downtime", *args).exit_code == 2
     result = run("downtime", *pair(), "--chrome-trace", pair()[0])
     assert result.exit_code == 2 and "it is not written over" in result.stderr
+    told = run_json("downtime", *pair(), "--chrome-trace", tmp_path / "no/such/folder", code=2)
+    assert "cannot write" in told["error"]["message"]
+    result = run("downtime", *pair(), "--html", tmp_path / "x", "--chrome-trace", f"{tmp_path}/./x")
+    assert result.exit_code == 2 and "two files" in result.stderr
+    folder = unpacked(CHAIN)
+    result = run("downtime", "--runs", folder, "--chrome-trace", folder / "vm07.log")
+    assert result.exit_code == 2 and "it is not written over" in result.stderr
 
 
 def test_a_name_with_control_characters_stays_a_name(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ import vnetmig
         (["--qemu", "10.0"], "--check"),
         (["--check", "self"], "--qemu"),
         (["--check", "nothing:of-this"], "expected"),
-        (["--record", "a", "--record-out", "a"], "two files"),
+        (["--record", "a", "--record-out", "./a"], "two files"),
+        (["--record", __file__], "there is such a file already"),
+        (["--record-out", __file__], "there is such a file already"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, options: list[str], said: str) -> None:
@@ -64,6 +66,13 @@ def test_a_stream_that_goes_through(tmp_path: Path) -> None:
     data = vnetmig.load(vnetmig.sample()).encode()
     code, told, _ = finished(tmp_path, data)
     assert (code, told["verdict"], told["size"]) == (0, "completed", len(data))
+
+
+def test_a_recording_is_replaced_when_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "vm").write_bytes(b"an older one")
+    data = vnetmig.load(vnetmig.sample()).encode()
+    assert finished(tmp_path, data, "--record", f"{tmp_path}/vm", "--force")[0] == 0
+    assert (tmp_path / "vm").read_bytes() == data
 
 
 def test_a_stream_that_ends_in_the_middle(tmp_path: Path) -> None:

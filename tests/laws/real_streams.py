@@ -45,6 +45,10 @@ every_committed_capture = pytest.mark.parametrize(
 )
 
 
+chosen_captures = every_capture if COMPLETE else every_committed_capture
+"""For what takes seconds a capture: those of tests/streams, one of each kind."""
+
+
 def committed(name: str) -> Path:
     return COMMITTED / name
 

@@ -18,6 +18,10 @@ from test_recording import asking
 import vnetmig
 from vnetmig import Sent, Served
 from vnetmig.errors import ChannelError, FieldError, MigrationError, StreamError
+from vnetmig.qemu import incoming_channels
+from vnetmig.stream import framing
+from vnetmig.stream.commands import Ping
+from vnetmig.stream.events import Command
 from vnetmig.stream.multifd import InitPacket
 from vnetmig.stream.return_path import Pong, Shut, SwitchoverAck
 
@@ -255,6 +259,26 @@ def test_a_destination_that_says_nothing(tmp_path: Path) -> None:
         over.set()
     assert found.exit_code == 1
     assert "unknown: the destination did not say" in found.stdout
+
+
+def test_a_destination_that_takes_only_the_beginning(tmp_path: Path) -> None:
+    over = threading.Event()
+    with destination(tmp_path / "stuck", lambda connected: over.wait(30) and None) as address:
+        sent = vnetmig.send(vnetmig.sample(), address, patience=0.2)
+        over.set()
+    assert (sent.outcome, sent.size < sent.total) == ("unknown", True)
+    assert sent.why.startswith("it took no more bytes, in '")
+
+
+def test_a_source_that_asks_and_never_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answers fill the socket: that must not be the end of everything else."""
+    monkeypatch.setattr(incoming_channels, "ANSWERED", 0.2)
+    opening = asking()[: vnetmig.load(asking()).sections[0].offset]
+    with serving(tmp_path / "vm.qemu") as (where, served), source(where) as connected:
+        with contextlib.suppress(OSError):
+            connected.sendall(opening + Command(framing.PING, Ping(1)).encode() * 100_000)
+        with pytest.raises(MigrationError, match="asks, and takes no answers"):
+            served.result(30)
 
 
 def test_a_destination_that_answers_nonsense(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from vnetmig.engine.code import DEPTH, Code, Op
 from vnetmig.errors import EncodeError
 from vnetmig.virtio.net import SECTION
 from vnetmig.vmstate import BUFFER, MAC, UINT8, UINT16, UINT32, Field, List, Optional, Param, Program, Ref, Struct, Vmsd
+from vnetmig.vmstate.compiler import DescriptionError
+from vnetmig.vmstate.description import Item
 
 
 def kinds(program: Program) -> list[Op]:
@@ -63,6 +65,20 @@ def test_frames_nest_as_deep_as_they_are_told_to(engine: str) -> None:
     assert error is not None
     assert error.code == "too_deep"
     assert agree(deep, data + b"\x01").code == Code.TOO_DEEP
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        (Field("a", BUFFER, 1 << 33),),
+        (Struct("s", Vmsd("e", 1, (Field("a", BUFFER, 1 << 20),)), 1 << 20),),
+        (Struct("s", Vmsd("e", 1, (Field("a", BUFFER, 1 << 33), Field("b", UINT8, Ref("n")))), Ref("n")),),
+    ],
+    ids=["a buffer", "an array", "elements"],
+)
+def test_a_description_larger_than_any_device_is_refused_before_memory_is_asked_for(items: tuple[Item, ...]) -> None:
+    with pytest.raises(DescriptionError, match="larger than any device"):
+        Program(Vmsd("v", 1, (Field("n", UINT8), *items)))
 
 
 def test_a_record_of_another_program_is_not_saved(engine: str) -> None:

@@ -93,9 +93,10 @@ def _interval(comparison: Comparison, *, say_way: bool) -> list[str]:
     if low is None or high is None or not mean:
         return []
     if low < 0 < high:
-        reach = f"{share(-low / mean)} faster to {share(high / mean)} slower"
+        reach = f"{share(min(1.0, -low / mean))} faster to {share(high / mean)} slower"  # no time is below 0
     else:
         near, far = sorted((abs(low), abs(high)))
+        far = min(far, mean) if low < 0 else far
         reach = f"{_percent(near / mean)} to {share(far / mean)}{' ' + _way(comparison) if say_way else ''}"
     return [f"{share(comparison.level)} interval {reach}"]
 

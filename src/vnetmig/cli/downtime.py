@@ -6,6 +6,7 @@ Knows options and files; statistics are the analysis layer's, wording and pictur
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -69,11 +70,14 @@ def command(
     'vnetmig[report]').
     """
     from vnetmig.analysis.downtime.downtime import downtime
+    from vnetmig.analysis.downtime.run_folder import files_of
     from vnetmig.cli.output import note, write_blocks, write_file, write_json
     from vnetmig.report.downtime_json import downtime_json
     from vnetmig.report.downtime_log import downtime_blocks
     from vnetmig.report.json import pieces
 
+    if html_file is not None and trace_file is not None and os.path.realpath(html_file) == os.path.realpath(trace_file):
+        raise click.UsageError("--html and --chrome-trace: two files, please")
     if bool(runs) == bool(source):
         raise click.UsageError("name the logs of a source and a destination, or folders with --runs")
     found = downtime(
@@ -87,6 +91,7 @@ def command(
         warm_up=warm_up,
     )
     read = [path for path in (source, destination, query_migrate, ping) if path is not None]
+    read += [str(path) for folder in runs for path in files_of(Path(folder))]
     written = []
     if html_file is not None:
         from vnetmig.report.html.downtime import downtime_page

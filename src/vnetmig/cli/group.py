@@ -49,7 +49,7 @@ class Verb(click.Command):
             return result
         except BrokenPipeError as error:
             raise _PipeClosed from error
-        except (VnetmigError, OSError) as error:
+        except (VnetmigError, OSError, click.UsageError) as error:
             if ctx.params.get("as_json") and not ctx.meta.get(PRINTED):
                 from vnetmig.cli.output import write_json
 
@@ -156,11 +156,13 @@ def _os_words(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename is not None and error.strerror else str(error)
 
 
-def _error_object(error: VnetmigError | OSError) -> Any:
+def _error_object(error: VnetmigError | OSError | click.UsageError) -> Any:
     from vnetmig.report.json import error_json
 
     if isinstance(error, StreamError):
         return error_json(error)
+    if isinstance(error, click.UsageError):
+        return {"message": error.format_message()}
     return {"message": _os_words(error) if isinstance(error, OSError) else str(error)}
 
 

@@ -42,6 +42,7 @@ vnetmig relay --listen unix:/run/relay.sock --connect unix:/run/destination.sock
 @click.option("--set", "sets", multiple=True, metavar="DEVICE:PATH=VALUE", help="Change a value as it goes by.")
 @click.option("--record", type=click.Path(path_type=str), metavar="FILE", help="Keep the source's bytes as they came.")
 @click.option("--record-out", type=click.Path(path_type=str), metavar="FILE", help="Keep what the destination got.")
+@click.option("--force", is_flag=True, help="Replace the files of --record if there are any.")
 @click.option(
     "--without-return-path",
     "late",
@@ -60,6 +61,7 @@ def command(
     sets: tuple[str, ...],
     record: str | None,
     record_out: str | None,
+    force: bool,
     late: bool,
     timeline: bool,
     engine: str | None,
@@ -75,12 +77,10 @@ def command(
     Exit code 1: the migration failed or was refused, or a recording is not complete. 3: with --check or --set, it
     could not be read, and so was refused.
     """
-    from vnetmig.cli.output import write_blocks, write_json
+    from vnetmig.cli.output import note, write_blocks, write_json
     from vnetmig.qemu.relay.relay import relay
     from vnetmig.report.relay import relay_blocks, relay_json
 
-    if record is not None and record == record_out:
-        raise click.UsageError("--record and --record-out: two files, please")
     if check is None and (strict or qemu is not None):
         raise click.UsageError("--strict and --qemu: of --check")
     against, release = _destination(check, qemu)
@@ -94,8 +94,10 @@ def command(
             sets=sets,
             record=record,
             record_out=record_out,
+            overwrite=force,
             late=late,
             follow=follow,
+            held=note,
             listening=_listening,
             engine=engine,
         )

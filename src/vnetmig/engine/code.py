@@ -54,6 +54,22 @@ class Code(IntEnum):
     BAD_PROGRAM = 11  #: not a program this engine runs
 
 
+class Rule(IntEnum):
+    """What a program is refused for before it runs (engine.verify, csrc/verify.c)."""
+
+    KIND = 1  #: no such op
+    RUNS = 2  #: outside of the table, of no width, or not as many bytes as their op says
+    PLACE = 3  #: bytes outside of the frame that is open
+    EXPRESSION = 4  #: instructions, constants, operands, or not one value
+    LOAD = 5  #: an expression reads outside of a frame, or no integer
+    NESTING = 6  #: a body that does not end inside of the one around it, or nested too often
+    ELEMENTS = 7  #: a node without room for its header; too many elements that take no bytes
+    MARKER = 8  #: neither 1 nor 4 bytes
+    SUBSECTIONS = 9  #: entries, names, sizes or bodies outside of their tables, or out of order
+    SHARED = 10  #: an op that is reached on two ways
+    WORDS = 11  #: a number that does not fit its word; C sees words only
+
+
 class Insn(IntEnum):
     """Stack instructions of an expression; all arithmetic is unsigned 64 bit, modulo 2^64."""
 
@@ -76,6 +92,8 @@ class Insn(IntEnum):
 SIGNED = 0x100
 DEPTH = 16  #: frames: arrays, lists and subsections nested in one another
 STACK = 16  #: operands of one expression
+NESTING = 64  #: conditions and bodies of elements inside of one another
+EMPTY_ELEMENTS = 65536  #: elements that take no bytes of a record, all in all
 LITTLE = 0x10  #: run kind flag: integers little-endian on the wire
 SLOT_BYTES = 8
 NODE_HEADER = 8  #: list node: u32 next, u32 marker

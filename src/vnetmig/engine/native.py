@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from vnetmig.engine._ffi import ffi, lib
-from vnetmig.engine.code import INSN_WORDS, OP_WORDS, RUN_WORDS, SUB_WORDS, Bound, Code, Flat, Op, Result
+from vnetmig.engine.code import INSN_WORDS, OP_WORDS, RUN_WORDS, SUB_WORDS, Bound, Code, Flat, Op, Result, Rule
 from vnetmig.engine.rings import (
     BAD_REGIONS,
     MAX_QUEUES,
@@ -22,6 +22,7 @@ from vnetmig.engine.rings import (
     pack_queues,
     pack_regions,
 )
+from vnetmig.engine.verify import refusal, words_fit
 
 NAME = "c"
 CALLS_COST = True  #: crossing into C costs more than a small save: binding pays
@@ -43,6 +44,8 @@ class _Program:
     """A flat program in C memory. Owns the arrays that the struct points to."""
 
     def __init__(self, flat: Flat) -> None:
+        if not words_fit(flat):
+            raise refusal(0, Rule.WORDS)
         words = flat.words()
         self._keep: list[Any] = []
         self.struct = ffi.new("struct vnm_program *")
@@ -65,6 +68,9 @@ class _Program:
         self.struct.record_bytes = flat.record_bytes
         self.output_bytes = _OUTPUT_BYTES
         self._outputs: list[Any] = []
+        result = ffi.new("struct vnm_result *")
+        if lib.vnm_verify(self.struct, result):
+            raise refusal(result.op, result.got)
         self._make_windows(flat)
 
     def _make_windows(self, flat: Flat) -> None:

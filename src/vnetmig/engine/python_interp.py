@@ -23,6 +23,7 @@ from vnetmig.engine.code import (
     Result,
 )
 from vnetmig.engine.python_copy import Copy
+from vnetmig.engine.verify import check
 
 NAME = "python"
 
@@ -64,6 +65,7 @@ class _Prepared:
     """A flat program as this engine goes through it: plain integers for kinds, a copy for each span."""
 
     def __init__(self, flat: Flat) -> None:
+        check(flat)
         self.ops = [replace(op, kind=int(op.kind)) for op in flat.ops]
         self.copies: dict[int, Copy] = {}
         by_runs: dict[tuple[tuple[int, int], ...], Copy] = {}

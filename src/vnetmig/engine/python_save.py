@@ -34,6 +34,7 @@ class Saver(Run):
     def __init__(self, flat: Flat, record: bytes | bytearray | memoryview) -> None:
         super().__init__(flat, record)  # type: ignore[arg-type]
         self.length = len(record)
+        self.unseen = self.length - flat.record_bytes  # bytes of the arena that nothing has led to yet
         self.parts: list[bytes | bytearray | memoryview] = []
 
     def stop(self, pc: int, code: Code, expected: int = 0, got: int = 0) -> Stop:
@@ -55,6 +56,13 @@ class Saver(Run):
     def span(self, pc: int, op: OpRow) -> None:
         self.runs(pc, op.expr, self.frames[-1] + op.rec)
 
+    def lead_to(self, size: int) -> bool:
+        """A slot or a link leads to ``size`` bytes: each piece of the arena has one owner (csrc/save.c:lead_to)."""
+        if size > self.unseen:
+            return False
+        self.unseen -= size
+        return True
+
     def slot(self, pc: int, op: OpRow, limit: int) -> tuple[int, int]:
         count = self.evaluate(op.expr, pc)
         offset, held = SLOT.unpack_from(self.record, self.place(pc, SLOT_BYTES, Code.BAD_RECORD))
@@ -62,7 +70,7 @@ class Saver(Run):
             raise self.stop(pc, Code.COUNT_MISMATCH, count, held)
         if count > limit:
             raise self.stop(pc, Code.LIMIT, limit, count)
-        if offset + count * op.c > self.length:
+        if offset + count * op.c > self.length or not self.lead_to(count * op.c):
             raise self.stop(pc, Code.BAD_RECORD)
         return offset, count
 
@@ -79,9 +87,9 @@ class Saver(Run):
     def fixed(self, pc: int, op: OpRow) -> None:
         self.elements(pc, op, op.expr, self.place(pc, op.expr * op.c, Code.BAD_RECORD))
 
-    def node(self, pc: int, index: int, header: int, link: int) -> int:
+    def node(self, pc: int, index: int, size: int, link: int) -> int:
         node: int = U32.unpack_from(self.record, link)[0]
-        if node == 0 or node + header > self.length:
+        if node == 0 or node + size > self.length:
             raise self.stop(pc, Code.BAD_RECORD)
         self.push(pc, index, node)
         return node
@@ -95,7 +103,9 @@ class Saver(Run):
         if count > op.b:
             raise self.stop(pc, Code.LIMIT, op.b, count)
         for index in range(count):
-            link = self.node(pc, index, NODE_HEADER, link)
+            link = self.node(pc, index, op.c, link)
+            if not self.lead_to(op.c):
+                raise self.stop(pc, Code.BAD_RECORD)
             marker = U32.unpack_from(self.record, link + 4)[0]
             if marker == 0 or (width == 1 and marker > 0xFF):
                 raise self.stop(pc, Code.BAD_RECORD)
@@ -117,9 +127,11 @@ class Saver(Run):
             _, index, version = SUBSECTION.unpack_from(self.record, link)
             if not op.a <= index < op.a + op.b:
                 raise self.stop(pc, Code.BAD_RECORD)
-            name_offset, name_length, first, _, _, _ = flat.subs[index]
+            name_offset, name_length, first, size, _, _ = flat.subs[index]
             if name_length > 0xFF or name_offset + name_length > len(flat.names) or first <= pc:
                 raise self.stop(pc, Code.BAD_PROGRAM)
+            if not self.lead_to(size):
+                raise self.stop(pc, Code.BAD_RECORD)
             self.put(bytes((SUBSECTION_MARK, name_length)))
             self.put(flat.names[name_offset : name_offset + name_length])
             self.put(BE32.pack(version))

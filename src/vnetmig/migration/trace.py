@@ -20,7 +20,7 @@ FORMATS: Final[dict[str, str]] = {
     "vmstate_downtime_load": "type={type} idstr={idstr} instance_id={instance_id} downtime={downtime}",
 }
 _PATTERNS = {
-    "checkpoint": r"[\w-]+",
+    "checkpoint": r"[\w-]{1,64}",
     "type": r"[\w-]+",
     "idstr": r"\S(?:[^\n]*?\S)?",
     "instance_id": r"-?\d{1,10}",

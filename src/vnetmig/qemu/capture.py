@@ -30,14 +30,12 @@ from vnetmig.qemu.captured_machine import UNHARMED, Machine
 from vnetmig.qemu.interrupts import Interrupts
 from vnetmig.qemu.migration_settings import MigrationSettings
 from vnetmig.qemu.qmp_session import QmpSession
-from vnetmig.qemu.recording import Recording
+from vnetmig.qemu.recording import SILENCE, Recording
 from vnetmig.qemu.whole_file import refuse_existing, whole_file
 from vnetmig.stream.return_path import Message, Shut
 
 PATIENCE: Final = 60.0
 """Seconds that QEMU may take to answer: 7.2 answers nothing while it writes its last pages."""
-SILENCE: Final = 0.5
-"""Seconds in which nothing follows the end mark of a stream that may have a description behind it."""
 LOOK: Final = 0.05
 CHUNK: Final = 1 << 20
 UNLIMITED: Final = 1 << 40

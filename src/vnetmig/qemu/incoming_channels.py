@@ -17,17 +17,17 @@ from typing import IO, Final
 from vnetmig.analysis.profile.machine_type import machine_type
 from vnetmig.errors import MigrationError
 from vnetmig.qemu.interrupts import Interrupts
-from vnetmig.qemu.recording import Recording
+from vnetmig.qemu.recording import SILENCE, Recording
 from vnetmig.stream import multifd
 from vnetmig.stream.multifd import InitPacket, MultifdReader, PagesPacket
 from vnetmig.stream.return_path import Message, Shut, SwitchoverAck
 
 CHUNK: Final = 1 << 20
 LOOK: Final = 0.1
-SILENCE: Final = 0.5
-"""Seconds in which nothing follows the end mark of a stream that may have a description behind it."""
 SETTLING: Final = 10.0
 """Seconds in which multifd channels come to their end, when the main one has."""
+ANSWERED: Final = 10.0
+"""Seconds that a source may leave answers unread, while nothing else is done."""
 BACKLOG: Final = 64
 CHANNELS_MAX: Final = 256
 """The number of a multifd channel is one byte."""
@@ -132,6 +132,10 @@ class IncomingChannels:
             return False
         try:
             self._main.socket.sendall(message.encode())
+        except TimeoutError:
+            if not isinstance(message, Shut):  # the last word is all that is left to do
+                raise MigrationError("the source asks, and takes no answers") from None
+            return False
         except OSError:
             return False
         self.recording.said(message, time.monotonic_ns())
@@ -160,7 +164,7 @@ class IncomingChannels:
         if len(self._selector.get_map()) > CONNECTIONS_MAX:
             accepted.close()
             return
-        accepted.setblocking(True)
+        accepted.settimeout(ANSWERED)
         self._sockets.enter_context(accepted)
         self._selector.register(accepted, selectors.EVENT_READ, _Connection(accepted))
 

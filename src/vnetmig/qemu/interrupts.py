@@ -38,8 +38,11 @@ class Interrupts:
             signal.raise_signal(self._came)
 
     def look(self) -> None:
-        """KeyboardInterrupt when a signal has come."""
-        if self._came is not None:
+        """KeyboardInterrupt when a signal has come; that is all that becomes of a SIGINT."""
+        came = self._came
+        if came is not None:
+            if came == signal.SIGINT:
+                self._came = None
             raise KeyboardInterrupt
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -33,6 +33,14 @@ class Asked(Protocol):
     def execute(self, command: str, **arguments: Any) -> Any: ...
 
 
+def require_qmp() -> None:
+    """QemuError without the package: whoever waits for a QEMU that is just starting asks that first."""
+    try:
+        import qemu.qmp  # noqa: F401
+    except ImportError as error:
+        raise QemuError("to ask a running QEMU takes the package qemu.qmp\n  pip install 'vnetmig[live]'") from error
+
+
 class QmpSession:
     """``with QmpSession("/run/vm.qmp") as qmp: qmp.execute("query-status")``
 
@@ -47,12 +55,9 @@ class QmpSession:
         self._events: Any = None
 
     def __enter__(self) -> QmpSession:
-        try:
-            from qemu.qmp import QMPClient
-        except ImportError as error:
-            raise QemuError(
-                "to ask a running QEMU takes the package qemu.qmp\n  pip install 'vnetmig[live]'"
-            ) from error
+        require_qmp()
+        from qemu.qmp import QMPClient
+
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda loop, context: None)
         self._client = QMPClient("vnetmig")

@@ -17,6 +17,9 @@ from vnetmig.stream.commands import Ping, PostcopyAdvise
 from vnetmig.stream.events import Command, Event, SectionPayload, SectionStart, VmDescription
 from vnetmig.stream.return_path import Message, Pong
 
+SILENCE: Final = 0.5
+"""Seconds in which nothing follows the end mark of a stream that may have a description behind it."""
+
 _ASKING: Final = (framing.OPEN_RETURN_PATH, framing.PING)
 _EOS_SIZE: Final = 8
 """Bytes of the word that ends every payload of RAM."""

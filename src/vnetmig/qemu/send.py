@@ -43,6 +43,9 @@ LOADED: Final = "loaded"
 REFUSED: Final = "refused"
 UNKNOWN: Final = "unknown"
 
+_LATE: Final = "timed out"
+"""In the words of a channel whose peer was silent for too long."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -233,17 +236,18 @@ class _Sending:
         if self._nonsense is not None:
             return UNKNOWN, f"it answered what no destination answers: {self._nonsense}"
         if self.size < self.total:
+            if self._broken is not None and _LATE in self._broken:
+                return UNKNOWN, f"it took no more bytes{self._reached()}; what it has is not whole"
             said = f" ({self._broken})" if self._broken else ""
-            where = self._section_at(self.size + CHUNK)
-            return REFUSED, f"it closed before all was sent{where}{said}; its stderr says why"
+            return REFUSED, f"it closed before all was sent{self._reached()}{said}; its stderr says why"
         if self._broken is not None:
-            return UNKNOWN if "timed out" in self._broken else REFUSED, f"all was sent, then: {self._broken}"
+            return UNKNOWN if _LATE in self._broken else REFUSED, f"all was sent, then: {self._broken}"
         if self.pongs:
             return REFUSED, "it answered, and then closed without saying that all is loaded"
         return UNKNOWN, "it closed without a word: a QEMU that refused, or no QEMU"
 
-    def _section_at(self, size: int) -> str:
-        at = [section for section in self._stream.sections if section.offset <= size]
+    def _reached(self) -> str:
+        at = [section for section in self._stream.sections if section.offset <= self.size + CHUNK]
         return f", in '{at[-1].idstr}' or before" if at else ""
 
 

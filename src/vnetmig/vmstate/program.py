@@ -14,9 +14,10 @@ from typing import Any
 
 from vnetmig.engine import get as get_engine
 from vnetmig.engine.code import Code, Op, Result
+from vnetmig.engine.verify import words_fit
 from vnetmig.errors import EncodeError, StreamError
 from vnetmig.vmstate import shortcuts
-from vnetmig.vmstate.compiler import Compiled, compile_description
+from vnetmig.vmstate.compiler import Compiled, DescriptionError, compile_description
 from vnetmig.vmstate.description import Check, Field, Optional, Struct, Vmsd
 from vnetmig.vmstate.layout import Kind, Node, subsection_name
 from vnetmig.vmstate.record import Record
@@ -69,6 +70,8 @@ class Program:
         self.params = dict(params or {})
         self.version = vmsd.version if version is None else version
         compiled: Compiled = compile_description(vmsd, self.params, self.version)
+        if compiled.flat.record_bytes > RECORD_LIMIT or not words_fit(compiled.flat):
+            raise DescriptionError(f"'{vmsd.name}' is larger than any device: its record passes {RECORD_LIMIT} bytes")
         self.flat = compiled.flat
         self.children = compiled.children
         self._parts = compiled.parts

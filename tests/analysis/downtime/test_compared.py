@@ -133,6 +133,18 @@ def test_without_spread_or_difference_nothing_is_needed() -> None:
     assert needed(welch([1, 2], [1, 2])) is None and detectable(welch([1], [2])) is None
 
 
+def test_small_differences_and_those_without_spread_have_their_words(tmp_path: Path) -> None:
+    lines = []
+    for k in range(6):
+        on = k % 2 == 1
+        (tmp_path / f"{k}.txt").write_text(event("load", NET, 9 if on else 7) + event("load", SCSI, 5 + (k == 3)))
+        lines.append(json.dumps({"k": k, "on": on, "src": "source.txt", "dst": f"{k}.txt"}))
+    (tmp_path / "source.txt").write_text(event("save", NET, 300))
+    (tmp_path / "a-runs.jsonl").write_text("\n".join(lines))
+    (short,) = dict(verdict(found_in(tmp_path)))[SHORT]
+    assert short.startswith("Loading virtio-net takes 2 us more in every run; the other devices together take 0.33 us")
+
+
 def test_outliers_are_shown_and_counted(tmp_path: Path) -> None:
     runs(tmp_path, 20, scsi=0)
     (tmp_path / "a6.txt").write_text(event("load", NET, 90_000) + event("load", SCSI, 800))

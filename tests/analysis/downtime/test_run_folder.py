@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def test_arms_may_have_names(tmp_path: Path) -> None:
         ({"on": True, "src": "../vm00.log", "dst": "vm01.log"}, "src"),
         ({"on": True, "src": "/etc/passwd", "dst": "vm01.log"}, "src"),
         ({"on": True, "src": "vm00.log", "dst": 7}, "dst"),
+        ({"on": True, "src": "vm00.log", "dst": "\ud800.log"}, "dst"),
         ({"src": "vm00.log", "dst": "vm01.log"}, "on"),
         ({"on": 1, "src": "vm00.log", "dst": "vm01.log"}, "on"),
         ({"on": True, "k": -1, "src": "vm00.log", "dst": "vm01.log"}, "k"),
@@ -95,6 +97,34 @@ def test_a_table_that_says_something_else(run: dict[str, Any], field: str, tmp_p
     with pytest.raises(StreamError) as error:
         read_folder(table(tmp_path, run))
     assert error.value.field == field
+
+
+def test_folders_of_one_name_are_two_arms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    old, new = chain(tmp_path / "old/logs", 2), chain(tmp_path / "new/logs", 2)
+    assert vnetmig.downtime(runs=[old, new]).arms == (str(old), str(new))
+    with pytest.raises(FieldError, match="the same folder twice"):
+        vnetmig.downtime(runs=[old, f"{new}/../../old/logs"])
+    for folder in (old, new):
+        table(folder, *({"k": k, "on": bool(k), "src": "vm00.log", "dst": "vm01.log"} for k in range(2)))
+    found = vnetmig.downtime(runs=[old, new], warm_up=0)
+    assert found.series == ("a", f"{new}/a") and {row.pairs for row in found.against} == {2}
+    monkeypatch.chdir(new)
+    (new / "a-runs.jsonl").unlink()
+    assert vnetmig.downtime(runs=["."]).arms == ("logs",)
+
+
+def test_too_many_arms(tmp_path: Path) -> None:
+    runs = [{"k": k, "arm": str(k), "src": "vm00.log", "dst": "vm01.log"} for k in range(65)]
+    with pytest.raises(StreamError, match="too many arms"):
+        vnetmig.downtime(runs=[table(chain(tmp_path, 1), *runs)], warm_up=0)
+
+
+def test_a_pipe_is_no_log(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.log")
+    with pytest.raises(StreamError, match="no trace log"):
+        read_folder(table(tmp_path, {"on": True, "src": "p.log", "dst": "p.log"}))
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "[]\n[]", "[" * 100_000])
@@ -138,6 +168,10 @@ def test_one_log_of_both_sides_and_sides_without_another() -> None:
     tried = vnetmig.downtime((event("save", "cpu", 1) + SAVED + SAVED).encode(), LOADED.encode())
     assert [hop.source and list(hop.source.took) for hop in tried.hops] == [[7]]
     assert tried.notes == ("2 sides of migrations have no other side",)
+    many = [(side * 3).encode() for side in (SAVED, LOADED)]
+    assert [len(vnetmig.downtime(*many, warm_up=number).hops) for number in (0, 1, 2)] == [3, 2, 1]
+    with pytest.raises(FieldError, match="all 3 migrations are of the warm-up"):
+        vnetmig.downtime(*many, warm_up=3)
     alone = vnetmig.downtime(SAVED.encode())
     assert alone.hops[0].destination is None
     assert [(quantity.side, quantity.name) for quantity in alone.quantities] == [

@@ -20,6 +20,20 @@ def test_it_is_raised_in_a_pause_and_not_before() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_another_signal_does_what_it_would_have_done_when_all_is_put_back() -> None:
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
+        with held_back() as pause:
+            signal.raise_signal(signal.SIGTERM)
+            with pytest.raises(KeyboardInterrupt):
+                pause(0)
+            assert not came
+        assert came == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_it_ends_a_pause() -> None:
     before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:

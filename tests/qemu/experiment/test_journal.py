@@ -70,6 +70,15 @@ def test_another_plan_is_refused_and_says_what_differs(tmp_path: Path) -> None:
         assert journal.runs == []
 
 
+def test_a_plan_that_came_to_nothing_is_no_obstacle(tmp_path: Path) -> None:
+    written(tmp_path, 0)
+    better = replace(PLAN, seed=2)
+    with Journal(tmp_path, better) as journal:
+        journal.done(run(0) | {"on": better.order[0]})
+    with pytest.raises(FieldError), Journal(tmp_path, PLAN):
+        pass
+
+
 def test_runs_without_a_plan_are_refused(tmp_path: Path) -> None:
     (tmp_path / "run-runs.jsonl").write_text("{}\n")
     with pytest.raises(FieldError) as refused, Journal(tmp_path, PLAN):

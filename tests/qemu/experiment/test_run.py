@@ -10,7 +10,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +110,22 @@ def test_arms_that_differ_in_a_property_have_a_guest_each(tmp_path: Path, qemu: 
         assert [each["dst"] for each in hops[:-1]] == [each["src"] for each in hops[1:]]
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
-def test_killed_or_interrupted_it_goes_on_where_it_was(tmp_path: Path, qemu: str, ending: signal.Signals) -> None:
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """With a short path, as sockets want it."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_killed_or_interrupted_it_goes_on_where_it_was(
+    tmp_path: Path, scratch: Path, qemu: str, ending: signal.Signals
+) -> None:
     folder = tmp_path / "runs"
     command = [sys.executable, "-m", "vnetmig", *arguments(folder, qemu, 2)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"TMPDIR": str(scratch)}
+    )
     deadline = time.monotonic() + 60
     try:
         while not (folder / "run-runs.jsonl").exists() or not runs_of(folder):
@@ -125,6 +138,7 @@ def test_killed_or_interrupted_it_goes_on_where_it_was(tmp_path: Path, qemu: str
     while qemus_of(folder):  # the kernel ends them with it
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    assert ending == signal.SIGKILL or not list(scratch.iterdir())
     before = runs_of(folder)
     with (folder / "run-runs.jsonl").open("a") as file:
         file.write('{"k": 1, "on"')

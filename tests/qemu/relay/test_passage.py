@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import lzma
 import os
 import socket
@@ -18,10 +19,11 @@ import pytest
 import vnetmig
 from vnetmig.errors import ChannelError, FieldError, VnetmigError
 from vnetmig.migration.account import Account, Phase
+from vnetmig.qemu.relay import recording
 from vnetmig.qemu.relay.outcome import Relayed
 from vnetmig.qemu.relay.passage import PIECE
 from vnetmig.stream.commands import NOTHING
-from vnetmig.stream.events import Command
+from vnetmig.stream.events import Command, PackageEnd
 from vnetmig.stream.framing import OPEN_RETURN_PATH
 from vnetmig.stream.return_path import Pong, Shut
 
@@ -324,6 +326,51 @@ def test_other_channels_are_recorded_beside_the_main_one(tmp_path: Path) -> None
     assert Path(f"{recorded}.1").read_bytes() == b"\x11\x22\x33\x44 and more"
 
 
+def test_another_channel_that_cannot_be_recorded_goes_on(tmp_path: Path) -> None:
+    """A file of its name is there already: that is known only when the channel comes."""
+    (tmp_path / "vm.1").write_bytes(b"mine")
+    with Relay(tmp_path, record=f"{tmp_path}/vm") as relay:
+        source, destination = relay.source(), relay.destination()
+        beside, there = relay.source(), relay.destination()
+        with destination, there, beside:
+            beside.sendall(b"\x11\x22\x33\x44")
+            assert there.recv(100) == b"\x11\x22\x33\x44"
+            threading.Thread(target=lambda: (source.sendall(PLAIN), source.close()), daemon=True).start()
+            assert everything(destination) == PLAIN
+        made = relay.result()
+    assert made.verdict == "completed" and (tmp_path / "vm.1").read_bytes() == b"mine"
+    (note,) = made.notes
+    assert "vm.1: there is such a file already" in note
+
+
+def test_a_full_disk_does_not_end_what_may_run_at_the_destination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postcopy: the package holds what starts the guest, and the pages that follow are nowhere else."""
+    data = lzma.decompress((STREAMS / "proxy-postcopy-fw-q111" / "stream.bin.xz").read_bytes())
+    package = next(one for one in vnetmig.load(data).events if isinstance(one, PackageEnd)).offset
+    tried = threading.Event()
+
+    def write(number: int, piece: memoryview) -> int:
+        tried.set()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(recording.os, "write", write)
+    with Relay(tmp_path, record=f"{tmp_path}/vm") as relay:
+        source, destination = relay.source(), relay.destination()
+        with source, destination:
+            _, found = taken(destination)
+            source.sendall(data[:package])
+            assert tried.wait(SECONDS)
+            source.sendall(data[package:])
+            destination.sendall(Shut(0).encode())
+            source.shutdown(socket.SHUT_WR)
+            assert everything(source) == Shut(0).encode()
+        made = relay.result()
+    assert made.verdict == "completed" and found == [data]
+    assert "No space left" in made.notes[0]
+
+
 def test_it_is_followed(tmp_path: Path) -> None:
     seen: list[Phase] = []
 
@@ -365,6 +412,56 @@ def test_what_is_wrong_is_said_before_anybody_comes(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         vnetmig.relay(f"unix:{tmp_path}/a", f"unix:{tmp_path}/b", record=f"{tmp_path}/no/such/folder")
     assert not list(tmp_path.iterdir()), "its socket is gone"
+
+
+@pytest.mark.parametrize(
+    ("data", "at", "goes_on"),
+    [
+        (RETURN_PATH, 5000, False),
+        (RETURN_PATH, len(RETURN_PATH), True),
+        (PLAIN, 5000, False),
+        (PLAIN, len(PLAIN), True),
+    ],
+)
+def test_it_is_not_cancelled_when_the_guest_cannot_go_back(tmp_path: Path, data: bytes, at: int, goes_on: bool) -> None:
+    told: list[str] = []
+
+    async def run() -> Relayed:
+        loop = asyncio.get_running_loop()
+        listening = asyncio.Event()
+        with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as source:
+            listener.bind(f"{tmp_path}/b")
+            listener.listen()
+            for one in (listener, source):
+                one.setblocking(False)
+            task = asyncio.ensure_future(
+                vnetmig.relaying(
+                    f"unix:{tmp_path}/a", f"unix:{tmp_path}/b", listening=lambda _: listening.set(), held=told.append
+                )
+            )
+            await listening.wait()
+            await loop.sock_connect(source, f"{tmp_path}/a")
+            destination, _ = await loop.sock_accept(listener)
+            with destination:
+                sending = asyncio.ensure_future(loop.sock_sendall(source, data[:at]))
+                left = at
+                while left:
+                    left -= len(await loop.sock_recv(destination, left))
+                await sending
+                task.cancel()
+                await asyncio.sleep(0.01)
+                if not task.done():
+                    await loop.sock_sendall(destination, Shut(0).encode())
+                    source.shutdown(socket.SHUT_WR)
+            return await asyncio.wait_for(task, SECONDS)
+
+    if goes_on:
+        made = asyncio.run(run())
+        assert made.verdict == "completed" and made.notes == told and "goes on" in told[0]
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(run())
+        assert not told
 
 
 def test_a_relay_in_somebody_s_loop_can_be_cancelled(tmp_path: Path) -> None:

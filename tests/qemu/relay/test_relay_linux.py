@@ -5,7 +5,7 @@ RESUME, of one clock) is printed for each way, with ``-rP``. Nothing is asserted
 often, VNETMIG_COMPLETE=1 that every QEMU has to.
 
 QEMU 7.2 is left out where a guest has to live on at the destination: under TCG it loses guests in live migrations, by
-plain sockets as well (kernel panics in two of three chains of twelve).
+plain sockets as well (in each of three chains of twelve migrations: two kernel panics, one that hung).
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ def test_the_guest_and_its_connection_survive(tmp_path: Path, network: LabNetwor
         check = ("--check", "self", "--qemu", ".".join(map(str, source.version)))
         for _ in range(RELAYS):
             for way, options in (("plain", None), ("relayed", ()), ("checked", check)):
+                if way == "plain" and not COMPLETE:  # it is only there to be compared with
+                    continue
                 before = last.pop_all()
                 destination = guest(last, "-incoming", "defer")
                 with before:

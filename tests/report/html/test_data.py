@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_streams import committed, document, every_capture, read
+from real_streams import chosen_captures, committed, document, read
 
 import vnetmig
 from vnetmig.document.sample import sample_memory
@@ -54,7 +54,7 @@ def fields_of(node: Node, prefix: str = "") -> list[tuple[str, int, int]]:
     return found
 
 
-@every_capture
+@chosen_captures
 def test_every_byte_in_one_leaf_every_field_in_its_place_and_no_guest_memory(folder: Path) -> None:
     data, stream = read(folder), document(folder)
     model = explore(stream, data)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from vnetmig.analysis.downtime.blackout import Dark, darks
 from vnetmig.analysis.downtime.compared import Against, against_first
@@ -19,12 +19,15 @@ from vnetmig.analysis.downtime.outlier import Outlier, outliers
 from vnetmig.analysis.downtime.ping import Ping, read_ping
 from vnetmig.analysis.downtime.quantity import Kind, Quantity, quantities
 from vnetmig.analysis.downtime.query_migrate import read_query_migrate
-from vnetmig.analysis.downtime.run_folder import OFF_ON, Folder, read_folder
+from vnetmig.analysis.downtime.run_folder import OFF_ON, Folder, read_folder, sort
 from vnetmig.analysis.downtime.side import Role, Side
 from vnetmig.analysis.downtime.trace_log import Log, read_log
 from vnetmig.errors import FieldError, StreamError
 
 Source = str | os.PathLike[str] | bytes
+
+ARMS_MAX: Final = 64
+"""Each is compared with the first one, in every quantity."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,10 @@ def downtime(
 
     One log may hold both sides. Several folders that are chains are arms: the first one is what the others are compared
     with. ``series``: only the runs of that name (`1q` of `1q-runs.jsonl`); ``warm_up``: migrations at the beginning of
-    each series that do not count, by default 2 of runs in blocks of two and none of a chain. ``device``: whose gain the
-    comparison is about.
+    each series that do not count, by default 2 of runs in blocks of two, none of a chain or of two logs. ``device``:
+    whose gain the comparison is about. Folders of one name are told apart by the paths that were given.
 
-    StreamError for a log without migrations; OSError for a file that is not there.
+    StreamError for a log without migrations, and for more than ARMS_MAX arms; OSError for a file that is not there.
 
     >>> found = downtime(
     ...     b"vmstate_downtime_save type=non-iterable idstr=0000:00:03.0/virtio-net instance_id=0 downtime=356\\n",
@@ -97,7 +100,7 @@ def downtime(
     """
     if bool(runs) == (source is not None or destination is not None):
         raise FieldError("expected the logs of a source and a destination, or folders of runs")
-    folder = _folders(runs, warm_up) if runs else _of_logs(source, destination)
+    folder = _folders(list(map(Path, runs)), warm_up) if runs else _of_logs(source, destination, warm_up or 0)
     hops = [hop for hop in folder.hops if series in (None, hop.series)]
     if not hops:
         raise FieldError(f"no series '{series}'; there are {', '.join(sorted({hop.series for hop in folder.hops}))}")
@@ -127,6 +130,8 @@ def downtime(
 def _arms(hops: Iterable[Hop]) -> tuple[str, ...]:
     """In the order in which they come; but `on` is compared with `off`."""
     arms = dict.fromkeys(hop.arm for hop in hops)
+    if len(arms) > ARMS_MAX:
+        raise StreamError("too many arms", expected=f"at most {ARMS_MAX} to compare", got=str(len(arms)))
     return OFF_ON if arms.keys() == set(OFF_ON) else tuple(arms)
 
 
@@ -139,17 +144,23 @@ def _clocks(hops: Sequence[Hop]) -> Iterator[str]:
         )
 
 
-def _folders(runs: Sequence[str | os.PathLike[str]], warm_up: int | None) -> Folder:
+def _folders(paths: Sequence[Path], warm_up: int | None) -> Folder:
+    places = [path.resolve() for path in paths]
+    for place, path in zip(places, paths, strict=True):
+        if places.count(place) > 1:
+            raise FieldError(f"{path}: the same folder twice: there is nothing to compare")
     whole = Folder()
-    for path in map(Path, runs):
-        found = read_folder(path, warm_up)
-        whole.hops.extend(found.hops)
-        whole.left_out.extend(found.left_out)
+    given = [place.name for place in places]
+    for path, name in zip(paths, given, strict=True):
+        found = read_folder(path, warm_up, name if given.count(name) == 1 else str(path))
+        taken = {hop.series for hop in (*whole.hops, *whole.left_out)}
+        for into, hops in ((whole.hops, found.hops), (whole.left_out, found.left_out)):
+            into.extend(replace(hop, series=f"{path}/{hop.series}") if hop.series in taken else hop for hop in hops)
         whole.broken.extend(found.broken)
     return whole
 
 
-def _of_logs(source: Source | None, destination: Source | None) -> Folder:
+def _of_logs(source: Source | None, destination: Source | None, warm_up: int) -> Folder:
     logs = [_log(log) for log in (source, destination) if log is not None]
     first, last = logs[0], logs[-1]
     saves = first.of(Role.SOURCE) if source is not None else []
@@ -163,7 +174,9 @@ def _of_logs(source: Source | None, destination: Source | None) -> Folder:
         )
     folder = Folder()
     pairs = list(_paired(saves, loads))
-    folder.hops.extend(Hop("log", number, "all", save, load) for number, (save, load) in enumerate(pairs))
+    sort((Hop("log", number, "all", save, load) for number, (save, load) in enumerate(pairs)), warm_up, folder)
+    if not folder.hops:
+        raise FieldError(f"all {len(pairs)} migrations are of the warm-up")
     alone = len(saves) + len(loads) - sum((save is not None) + (load is not None) for save, load in pairs)
     if alone:
         folder.broken.append(f"{alone} sides of migrations have no other side")

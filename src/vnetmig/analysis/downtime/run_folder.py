@@ -7,8 +7,9 @@ the destination of one migration and the source of the next, so its log holds bo
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +31,7 @@ RUNS_MAX: Final = 1 << 17
 OFF_ON: Final = ("off", "on")
 
 _RUNS = "-runs.jsonl"
+_ANSWERS = "query-migrate.json"
 _CHAIN = re.compile(r"(\D*?)(\d{1,9})\.log")
 
 
@@ -42,16 +44,18 @@ class Folder:
     broken: list[str] = field(default_factory=list)
 
 
-def read_folder(path: Path, warm_up: int | None = None) -> Folder:
-    """StreamError when nothing in it is of either form. ``warm_up``: how many of each series do not count."""
+def read_folder(path: Path, warm_up: int | None = None, name: str | None = None) -> Folder:
+    """StreamError when nothing in it is of either form. ``warm_up``: how many of each series do not count; ``name``:
+    what a chain is called, by default as its folder."""
     tables = sorted(path.glob(f"*{_RUNS}"))
     found = Folder()
     if tables:
         logs: dict[str, Log] = {}
         for table in tables:
-            _sort(_of_table(table, logs, found.broken), WARM_UP["runs"] if warm_up is None else warm_up, found)
+            sort(_of_table(table, logs, found.broken), WARM_UP["runs"] if warm_up is None else warm_up, found)
     else:
-        _sort(_of_chain(path, found.broken), WARM_UP["chain"] if warm_up is None else warm_up, found)
+        chain = _of_chain(path, path.resolve().name if name is None else name, found.broken)
+        sort(chain, WARM_UP["chain"] if warm_up is None else warm_up, found)
     if not found.hops:
         raise StreamError(
             f"{path}: no runs of migrations",
@@ -61,7 +65,13 @@ def read_folder(path: Path, warm_up: int | None = None) -> Folder:
     return found
 
 
-def _sort(hops: Iterator[Hop], warm_up: int, into: Folder) -> None:
+def files_of(path: Path) -> list[Path]:
+    """Everything in it that may be read."""
+    return [*path.glob(f"*{_RUNS}"), *path.glob("*.log"), path / _ANSWERS]
+
+
+def sort(hops: Iterable[Hop], warm_up: int, into: Folder) -> None:
+    """Those of the warm-up do not count."""
     for hop in hops:
         (into.left_out if hop.number < warm_up else into.hops).append(hop)
 
@@ -97,11 +107,19 @@ def _arm(table: Path, place: int, run: Mapping[str, object]) -> str:
 
 def _log(table: Path, place: int, run: Mapping[str, object], key: str, logs: dict[str, Log]) -> Log:
     name = run.get(key)
-    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+    if not isinstance(name, str) or not _is_file_name(name):
         raise _bad_run(table, place, key, "the name of a log beside it", name)
     if name not in logs:
         logs[name] = _read(table.with_name(name))
     return logs[name]
+
+
+def _is_file_name(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # JSON can write half a character
+        return False
+    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
 def _bad_run(table: Path, place: int, key: str, expected: str, got: object) -> StreamError:
@@ -113,11 +131,11 @@ def _side(log: Log, role: Role) -> Side | None:
     return next(iter(log.of(role)[::-1]), None)
 
 
-def _of_chain(path: Path, broken: list[str]) -> Iterator[Hop]:
+def _of_chain(path: Path, called: str, broken: list[str]) -> Iterator[Hop]:
     named = [(found, log) for log in path.glob("*.log") if (found := _CHAIN.fullmatch(log.name))]
     chain = [(found[1], int(found[2]), _read(log)) for found, log in named]
     chain.sort(key=lambda process: process[:2])
-    answers = path / "query-migrate.json"
+    answers = path / _ANSWERS
     told: list[dict[str, float]] = []
     if answers.exists():
         with answers.open("rb") as file:
@@ -130,9 +148,11 @@ def _of_chain(path: Path, broken: list[str]) -> Iterator[Hop]:
         elif source is None or destination is None:
             broken.append(f"{before.name} -> {after.name}: no {'save' if source is None else 'load'} that got through")
         else:
-            yield Hop(path.name, hop, path.name, source, destination, None, told[hop] if hop < len(told) else {})
+            yield Hop(called, hop, called, source, destination, None, told[hop] if hop < len(told) else {})
 
 
 def _read(path: Path) -> Log:
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise StreamError(f"{path}: no trace log", expected="a file", got="something else")
     with path.open("rb") as file:
         return read_log(file, path.name)

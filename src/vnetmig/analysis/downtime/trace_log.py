@@ -23,6 +23,9 @@ NAMES_MAX = 1 << 14
 SIDES_MAX = 1 << 16
 """Sides of migrations in one log: a process has one as destination, and one for each attempt as source."""
 
+TOOK_MAX = 10**14
+"""Microseconds, three years: the sums of all sections of both sides stay within 64 bits. What is longer is no time."""
+
 CHECKPOINTS_MAX = 64
 """Of one side: QEMU has ten."""
 
@@ -89,6 +92,8 @@ def _event(buffer: bytes, place: int) -> tuple[int | None, TraceLine | None]:
     # The end of the log or of the window is no end of a line: a number may have been cut there.
     text = buffer[place : place + _EVENT] + b"\0"
     line = line_at(text.decode("utf-8", "surrogateescape"))
+    if line is not None and line.event in _ROLES and abs(int(line["downtime"])) > TOOK_MAX:
+        line = None
     front = buffer[max(0, place - _FRONT) : place].rpartition(b"\n")[2]
     return (written_at(front.decode("utf-8", "replace")) if front else None), line
 

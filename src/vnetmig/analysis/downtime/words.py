@@ -47,7 +47,9 @@ def _change(found: Comparison) -> str:
     """`517 us less (p < 1e-15)` or `168 us less, which 108 + 108 runs do not prove`."""
     if not found.difference:
         return "as long as before"
-    told = f"{abs(found.difference):.0f} us {'less' if found.difference < 0 else 'more'}"
+    told = f"{_us(abs(found.difference))} {'less' if found.difference < 0 else 'more'}"
+    if found.p is None and found.standard_error is not None:
+        return f"{told} in every run"
     if is_significant(found):
         return f"{told} ({probability(found.p or 0.0)})"
     return f"{told}, which {found.before.n} + {found.after.n} runs do not prove"
@@ -129,7 +131,7 @@ def _moved(found: Downtime, rows: Sequence[Against]) -> Iterator[str]:
     ]
     if moved:
         told = ", ".join(
-            f"{row.quantity.name} {row.welch.after.median - row.welch.before.median:+.0f} us"
+            f"{row.quantity.name} {_us(row.welch.after.median - row.welch.before.median, '+')}"
             f" ({probability(row.wilcoxon_holm or 0.0)} after Holm)"
             for row in moved
         )
@@ -139,7 +141,7 @@ def _moved(found: Downtime, rows: Sequence[Against]) -> Iterator[str]:
 def _series(found: Downtime, row: Against) -> Iterator[str]:
     """Series that ran at other times may say something else: pooled, that would be hidden."""
     each = [
-        f"{name} {of.welch.difference:+.0f} us" + ("" if of.welch.p is None else f" ({probability(of.welch.p)})")
+        f"{name} {_us(of.welch.difference, '+')}" + ("" if of.welch.p is None else f" ({probability(of.welch.p)})")
         for name, of in of_series(row, found.hops, found.arms[0])
     ]
     if each:
@@ -151,20 +153,25 @@ def _enough(row: Against) -> Iterator[str]:
     before, after = row.welch.before, row.welch.after
     if least is None or not before.mean:
         return
+    seen = _us(row.welch.difference, "+")
     told = (
         f"n = {before.n} + {after.n} shows a change of all devices' sum of {share(least / before.mean)}"
-        f" ({least:.0f} us) or more, four times in five"
+        f" ({_us(least)}) or more, four times in five"
     )
     if runs is None or abs(row.welch.difference) >= least:
-        yield f"{told}: enough for what was seen ({row.welch.difference:+.0f} us)."
+        yield f"{told}: enough for what was seen ({seen})."
     else:
-        seen = f"{row.welch.difference:+.0f} us"
         yield f"{told}; to show the {seen} that were seen takes about {_rounded(runs)} + as many."
 
 
 def _size(row: Against) -> str:
     mean = row.welch.before.mean
-    return share(abs(row.welch.difference) / mean) if mean else f"{abs(row.welch.difference):.0f} us"
+    return share(abs(row.welch.difference) / mean) if mean else _us(abs(row.welch.difference))
+
+
+def _us(value: float, sign: str = "") -> str:
+    """Microseconds; a small number of them is not 0."""
+    return f"{value:{sign}{'.0f' if abs(value) >= 10 else '.2g'}} us"
 
 
 def _rounded(number: int) -> str:

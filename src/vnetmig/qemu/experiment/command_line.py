@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from vnetmig.migration.trace import FORMATS
 from vnetmig.qemu.experiment.arm import Arm
 from vnetmig.qemu.experiment.plan import Plan
 
-EVENTS: Final = ("vmstate_downtime_save", "vmstate_downtime_load", "vmstate_downtime_checkpoint")
-"""Trace events of the migration: QEMU 8.2 and later (qemu: migration/trace-events)."""
+EVENTS: Final = tuple(FORMATS)
+"""Trace events of the migration: QEMU 8.2 and later."""
 
 _DISK: Final = "driver=null-co,node-name=d0,size=16777216,read-zeroes=on"
 

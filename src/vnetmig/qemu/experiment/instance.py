@@ -20,7 +20,7 @@ from vnetmig.errors import QemuError
 from vnetmig.qemu.experiment.arm import Arm, Value
 from vnetmig.qemu.experiment.command_line import EVENTS
 from vnetmig.qemu.experiment.interruption import Pause
-from vnetmig.qemu.qmp_session import QmpSession
+from vnetmig.qemu.qmp_session import QmpSession, require_qmp
 
 START_SECONDS: Final = 20.0
 END_SECONDS: Final = 10.0
@@ -45,6 +45,7 @@ class Instance:
         self._closed = False
 
     def __enter__(self) -> Instance:
+        require_qmp()
         with self._errors.open("wb") as errors:
             try:
                 self.process = subprocess.Popen(

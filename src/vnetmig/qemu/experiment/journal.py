@@ -61,14 +61,12 @@ class Journal:
     def _take_up(self) -> None:
         path = self._path("-plan.json")
         ours = json.loads(json.dumps(self.plan.as_json()))
-        if not path.exists():
-            if self._path("-runs.jsonl").stat().st_size:
-                raise FieldError(
-                    f"{self._path('-runs.jsonl')}: runs without their plan ({path.name}): use another name"
-                )
+        if not self._path("-runs.jsonl").stat().st_size:  # a plan that came to nothing, such as one with a wrong QEMU
             with replaced(path) as file:
                 file.write(json.dumps(ours, indent=1).encode() + b"\n")
             return
+        if not path.exists():
+            raise FieldError(f"{self._path('-runs.jsonl')}: runs without their plan ({path.name}): use another name")
         theirs = _read_json(path)
         if theirs != ours:
             differ = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))

@@ -50,12 +50,13 @@ def experiment(plan: Plan, folder: str | os.PathLike[str], progress: Progress = 
     comes out.
 
     QemuError when a QEMU does not start, MigrationError when a migration fails again and again, FieldError when the
-    folder is another plan's. KeyboardInterrupt between two steps: no QEMU is left, and what was done is kept.
+    folder is another plan's. KeyboardInterrupt between two steps, or the end that a SIGTERM brings: no QEMU is left,
+    and what was done is kept.
     """
     with (
+        held_back() as pause,
         Journal(Path(folder), plan) as journal,
         tempfile.TemporaryDirectory(prefix="vnetmig-") as scratch,
-        held_back() as pause,
     ):
         found = Experiment(plan, journal.runs, len(journal.runs))
         for run in journal.runs:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import stat
+from contextlib import suppress
 from typing import Final
 
 from vnetmig.channel.address import Address, FdAddress, FileAddress, TcpAddress, UnixAddress, parse_address
@@ -95,6 +96,30 @@ class DestinationEnd:
         channel = await asyncio.to_thread(connect, where)
         assert isinstance(channel, SocketChannel)
         return channel.detach()
+
+
+def finish(one: socket.socket) -> None:
+    """Nothing more will be sent to it."""
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_WR)
+
+
+async def comes(one: socket.socket, seconds: float) -> bool:
+    """Does anything come through it (or its end) within ``seconds``? It is not taken."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[bool] = loop.create_future()
+
+    def tell(it_does: bool) -> None:
+        if not found.done():
+            found.set_result(it_does)
+
+    loop.add_reader(one, tell, True)
+    timer = loop.call_later(seconds, tell, False)
+    try:
+        return await found
+    finally:
+        timer.cancel()
+        loop.remove_reader(one)
 
 
 def _inherited(address: FdAddress) -> socket.socket:

@@ -183,7 +183,8 @@ class Gate:
         full = event.type == framing.SECTION_FULL
         wanted = self._rewriting is not None and self._rewriting.wants(event.header)
         if full and (wanted or self._checking is not None):
-            self._start, self._hold = event, event.offset + event.size
+            # Its name, too: a destination that has no such device would end before anybody could say why.
+            self._start, self._hold = event, event.offset
             self._pass(self._hold)
         elif is_ram:
             self._start = event
@@ -198,12 +199,13 @@ class Gate:
                 self._checking.ram(start, blocks, self.watcher.page_size)
             self._begun, self._hold = True, None
             return
+        name = self._take(start.offset + start.size)
         payload, footer = self._take(self._payload_end), self._take(event.offset + event.size)
         if self._rewriting is not None and self._rewriting.wants(start.header):
             payload = self._rewriting.section(start, payload, footer)
         if self._checking is not None:
             self._checking.section(start, payload + footer)
-        self._out.append(payload + footer)
+        self._out.append(name + payload + footer)
         self._hold = None
 
     def _finishes(self, event: Eof) -> None:

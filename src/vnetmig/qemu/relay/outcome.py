@@ -1,15 +1,45 @@
-"""What became of a relayed migration.
+"""What became of a relayed migration, and because of whom.
 
-Values only.
+Values and words only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from vnetmig.analysis.finding import CheckResult
 from vnetmig.errors import VnetmigError
-from vnetmig.migration.account import Account
+from vnetmig.migration.account import EARLY, Account
+from vnetmig.stream import framing
+
+SOURCE: Final = "source"
+DESTINATION: Final = "destination"
+RELAY: Final = "relay"
+
+HELD: Final = "asked to end when the guest could not have gone back any more: the migration goes on; again ends it"
+STOPPED: Final = (
+    "there is no return path: a source whose migration has completed stands still (postmigrate); cont in its monitor"
+    " lets its guest go on, as the destination has never started"
+)
+
+_PACKAGED: Final = framing.COMMANDS[framing.PACKAGED].name
+
+
+def no_way_back(account: Account) -> bool:
+    """Would the end of a relay leave the guest nowhere, stopped, or at both sides? Behind a source that does not wait,
+    behind a postcopy's package, and behind the end mark until the destination has said that it has taken over."""
+    gone = account.complete or _PACKAGED in account.commands
+    if account.peer.opened is None:
+        gone = gone or account.phase not in EARLY
+    return gone and account.peer.shut is None
+
+
+def failed_there(account: Account) -> str:
+    """What is known of a destination that has not agreed."""
+    if account.peer.shut is not None:
+        return f"the destination failed to load the migration (SHUT {account.peer.shut}); its log says why"
+    return "the destination closed its connection without a word that it has taken over; its log says why"
 
 
 @dataclass(slots=True)
@@ -48,4 +78,4 @@ class Relayed:
         """completed, refused (by the relay) or failed."""
         if self.error is None:
             return "completed"
-        return "refused" if self.side == "relay" else "failed"
+        return "refused" if self.side == RELAY else "failed"

@@ -23,11 +23,21 @@ from typing import Final
 from vnetmig.errors import ChannelError, MigrationError, VnetmigError
 from vnetmig.migration.account import EARLY, Account
 from vnetmig.migration.watcher import Watcher
-from vnetmig.qemu.relay.ends import DestinationEnd, SourceEnd
+from vnetmig.qemu.relay.ends import DestinationEnd, SourceEnd, comes, finish
 from vnetmig.qemu.relay.gate import Gate
-from vnetmig.qemu.relay.outcome import Relayed, RelayedChannel
-from vnetmig.qemu.relay.recording import Recording
-from vnetmig.qemu.relay.refusal import Refusal
+from vnetmig.qemu.relay.outcome import (
+    DESTINATION,
+    HELD,
+    RELAY,
+    SOURCE,
+    STOPPED,
+    Relayed,
+    RelayedChannel,
+    failed_there,
+    no_way_back,
+)
+from vnetmig.qemu.relay.recording import Recordings
+from vnetmig.qemu.relay.refusal import Ended, Refusal
 from vnetmig.stream.multifd import MAGIC
 from vnetmig.stream.return_path import Shut
 
@@ -50,39 +60,20 @@ LINGER: Final = 0.5
 
 _MULTIFD: Final = MAGIC.to_bytes(4, "big")
 
-STOPPED: Final = (
-    "there is no return path: a source whose migration has completed stands still (postmigrate); cont in its monitor"
-    " lets its guest go on, as the destination has never started"
-)
-
 Follow = Callable[[Account], object]
-
-SOURCE: Final = "source"
-DESTINATION: Final = "destination"
-RELAY: Final = "relay"
-
-
-class _Ended(Exception):
-    """The migration cannot go on: because of whom, and why."""
-
-    def __init__(self, side: str, error: VnetmigError) -> None:
-        super().__init__(side, error)
-        self.side = side
-        self.error = error
+Held = Callable[[str], object]
 
 
 class Passage:
-    """One migration, from the source's first connection to the end. ``record`` gets what came, ``record_out`` what
-    went on."""
+    """One migration, from the source's first connection to the end."""
 
     def __init__(
         self,
         source: SourceEnd,
         destination: DestinationEnd,
         watcher: Watcher,
-        gate: Gate | None = None,
-        record: Recording | None = None,
-        record_out: Recording | None = None,
+        gate: Gate | None,
+        recordings: Recordings,
     ) -> None:
         self._made = Relayed(watcher.account)
         self._account = watcher.account
@@ -90,26 +81,25 @@ class Passage:
         self._destination = destination
         self._watcher = watcher
         self._gate = gate
-        self._record = record
-        self._record_out = record_out
-        self._recordings = [one for one in (record, record_out) if one is not None]
-        self._beside: list[Recording] = []
-        """Of the other channels."""
+        self._recordings = recordings
         self._sockets: list[socket.socket] = []
         self._backlog: deque[tuple[bytes, int]] = deque()
         self._unseen = 0
         """Bytes in the backlog."""
 
-    async def run(self, follow: Follow | None = None) -> Relayed:
-        """Wait for the source, and pass its migration on. What went wrong is in the result."""
+    async def run(self, follow: Follow | None = None, held: Held | None = None) -> Relayed:
+        """Wait for the source, and pass its migration on. What went wrong is in the result.
+
+        Cancelling ends it, unless that would cost the guest: then ``held`` is told, and only the second time ends it.
+        """
         followed = None
         source = await self._source.accept()
         self._sockets.append(source)
         try:
             if follow is not None:
                 followed = asyncio.ensure_future(self._follow(follow))
-            await self._main(source)
-        except _Ended as ended:
+            await self._to_its_end(asyncio.ensure_future(self._main(source)), held)
+        except Ended as ended:
             self._made.error, self._made.side = ended.error, ended.side
             if ended.side == RELAY and self._account.peer.opened is None and self._account.phase not in EARLY:
                 self._made.notes.append(STOPPED)
@@ -128,6 +118,25 @@ class Passage:
         while True:
             follow(self._account)
             await asyncio.sleep(FOLLOWED_EVERY)
+
+    async def _to_its_end(self, main: asyncio.Task[None], held: Held | None) -> None:
+        try:
+            await asyncio.shield(main)
+        except asyncio.CancelledError:
+            if main.done() or not self._no_way_back():
+                raise
+            self._made.notes.append(HELD)
+            if held is not None:
+                held(HELD)
+            await main
+        finally:
+            main.cancel()
+            await asyncio.gather(main, return_exceptions=True)
+
+    def _no_way_back(self) -> bool:
+        while self._backlog:
+            self._look()
+        return no_way_back(self._account)
 
     # The main channel.
 
@@ -149,11 +158,11 @@ class Passage:
                     task.result()  # what the source did says more than that the destination is gone
                 if back in done and forward in running:
                     self._destination_left()
-                    _finish(source)
+                    finish(source)
                 if forward in done and self._is_cut():
-                    raise _Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
+                    raise Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
             if self._account.peer.opened is not None and not self._agreed():
-                raise _Ended(DESTINATION, MigrationError(_failed_there(self._account)))
+                raise Ended(DESTINATION, MigrationError(failed_there(self._account)))
         finally:
             for task in tasks:
                 task.cancel()
@@ -168,22 +177,22 @@ class Passage:
             passed = self._through(self._gate, data)
             if passed:
                 return passed
-        raise _Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
+        raise Ended(SOURCE, MigrationError(f"the source closed its connection {self._place()}"))
 
     def _through(self, gate: Gate, data: bytes) -> list[bytes]:
-        if self._record is not None:
-            self._record.write(data)
+        if self._recordings.came is not None:
+            self._recordings.came.write(data)
             self._mind_recording()
         try:
             return gate.feed(data, time.monotonic_ns())
         except VnetmigError as error:
-            raise _Ended(RELAY, error) from error
+            raise Ended(RELAY, error) from error
 
     async def _reach(self) -> socket.socket:
         try:
             made = await self._destination.connect()
         except VnetmigError as error:
-            raise _Ended(DESTINATION, error) from None
+            raise Ended(DESTINATION, error) from None
         self._sockets.append(made)
         return made
 
@@ -206,7 +215,7 @@ class Passage:
             self._watcher.close(time.monotonic_ns())
         elif self._account.complete:
             await self._pass(destination, channel, self._gate.close(time.monotonic_ns()))
-        _finish(destination)
+        finish(destination)
 
     async def _next(self, source: socket.socket, destination: socket.socket, channel: RelayedChannel) -> bytes:
         """Bytes that have come. While it is quiet, those that went on are looked at."""
@@ -215,35 +224,18 @@ class Passage:
             try:
                 return source.recv(PIECE)
             except (BlockingIOError, InterruptedError):
-                quiet = quiet or not await self._comes(source, LULL)
+                quiet = quiet or not await comes(source, LULL)
                 if quiet and self._backlog:  # the other direction may have had to look at it meanwhile
                     self._look()
                     await asyncio.sleep(0)
             except OSError as error:
                 raise self._lost(SOURCE, error) from None
-        if self._gate is not None and self._gate.holding and not await self._comes(source, IDLE_AFTER):
+        if self._gate is not None and self._gate.holding and not await comes(source, IDLE_AFTER):
             try:
                 await self._pass(destination, channel, self._gate.idle(time.monotonic_ns()))
             except VnetmigError as error:
-                raise _Ended(RELAY, error) from error
+                raise Ended(RELAY, error) from error
         return await self._receive(source, SOURCE)
-
-    async def _comes(self, source: socket.socket, seconds: float) -> bool:
-        """Does anything come (or the end) within ``seconds``?"""
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[bool] = loop.create_future()
-
-        def tell(it_does: bool) -> None:
-            if not found.done():
-                found.set_result(it_does)
-
-        loop.add_reader(source, tell, True)
-        timer = loop.call_later(seconds, tell, False)
-        try:
-            return await found
-        finally:
-            timer.cancel()
-            loop.remove_reader(source)
 
     def _look(self) -> None:
         """At the oldest bytes that nobody has looked at."""
@@ -253,17 +245,16 @@ class Passage:
             data = data[:LOOKED_AT]
         self._unseen -= len(data)
         self._watcher.feed(data, when)
-        if self._recordings:
-            for one in self._recordings:
-                one.write(data)
-            self._mind_recording()
+        for one in self._recordings:
+            one.write(data)
+        self._mind_recording()
 
     async def _pass(self, destination: socket.socket, channel: RelayedChannel, passed: list[bytes]) -> None:
         for piece in passed:
             await self._send(destination, DESTINATION, piece)
             channel.forward += len(piece)
-            if self._record_out is not None:
-                self._record_out.write(piece)
+            if self._recordings.went is not None:
+                self._recordings.went.write(piece)
         self._mind_recording()
 
     async def _back(self, destination: socket.socket, source: socket.socket, channel: RelayedChannel) -> None:
@@ -279,7 +270,7 @@ class Passage:
         account = self._account
         if account.complete or account.fault is not None:
             return
-        raise _Ended(DESTINATION, MigrationError(f"the destination closed its connection {self._place()}"))
+        raise Ended(DESTINATION, MigrationError(f"the destination closed its connection {self._place()}"))
 
     def _is_cut(self) -> bool:
         """The source has ended, before its stream has. Of one that nobody could read, nobody knows."""
@@ -307,7 +298,7 @@ class Passage:
                 try:
                     source = accepting.result()
                 except VnetmigError as error:
-                    raise _Ended(SOURCE, error) from None
+                    raise Ended(SOURCE, error) from None
                 self._sockets.append(source)
                 destination = await self._reach()
                 running.add(asyncio.ensure_future(self._beside_main(source, destination)))
@@ -319,10 +310,7 @@ class Passage:
     async def _beside_main(self, source: socket.socket, destination: socket.socket) -> None:
         channel = RelayedChannel()
         self._made.channels.append(channel)
-        recording = None
-        if self._record is not None:
-            recording = Recording(f"{self._record.path}.{len(self._made.channels) - 1}")
-            self._beside.append(recording)
+        recording = self._recordings.beside(len(self._made.channels) - 1)
 
         async def forward() -> None:
             while data := await self._receive(source, SOURCE):
@@ -333,17 +321,17 @@ class Passage:
                 if recording is not None:
                     recording.write(data)
                 await asyncio.sleep(0)
-            _finish(destination)
+            finish(destination)
 
         async def back() -> None:
             while data := await self._receive(destination, DESTINATION):
                 await self._send(source, SOURCE, data)
                 channel.back += len(data)
-            _finish(source)
+            finish(source)
 
         try:
             await asyncio.gather(forward(), back())
-        except _Ended:
+        except Ended:
             if not self._account.complete:  # all is over: how a channel closes then does not matter
                 raise
 
@@ -363,9 +351,9 @@ class Passage:
                 return
             raise self._lost(side, error) from None
 
-    def _lost(self, side: str, error: OSError) -> _Ended:
+    def _lost(self, side: str, error: OSError) -> Ended:
         words = error.strerror or str(error)
-        return _Ended(side, ChannelError(f"the connection to the {side} was lost {self._place()}: {words}"))
+        return Ended(side, ChannelError(f"the connection to the {side} was lost {self._place()}: {words}"))
 
     def _place(self) -> str:
         while self._backlog:
@@ -376,7 +364,7 @@ class Passage:
             where += f"; the destination had said that it failed (SHUT {account.peer.shut})"
         return where
 
-    async def _end_source(self, source: socket.socket, ended: _Ended) -> None:
+    async def _end_source(self, source: socket.socket, ended: Ended) -> None:
         """Let the source know at once. What a refusal ends has not reached the destination whole, so that it cannot
         have started; the source then hears what a destination that failed would say."""
         if ended.side != RELAY or self._account.peer.opened is None or self._account.peer.shut is not None:
@@ -392,32 +380,19 @@ class Passage:
     # Recordings.
 
     def _mind_recording(self) -> None:
-        """A recording that has failed fails the migration as long as that does the guest no harm."""
-        fault = next((one.fault for one in self._recordings if one.fault is not None), None)
+        """A recording that has failed fails the migration as long as that does the guest no harm: when the package of a
+        postcopy is under way, it may run at the destination already, with pages that only the source has."""
+        fault = self._recordings.fault
         if fault is None or self._account.peer.opened is None:
             return
         backlog, self._backlog, self._unseen = self._backlog, deque(), 0
         for data, when in backlog:
             self._watcher.feed(data, when)
-        if not self._account.complete:
-            raise _Ended(RELAY, Refusal(f"the recording failed: {fault.filename}: {fault.strerror}"))
+        known = self._account.fault is None
+        if known and not self._account.complete and not no_way_back(self._account):
+            raise Ended(RELAY, Refusal(f"the recording failed: {fault.filename}: {fault.strerror}"))
 
     def _end_recordings(self) -> None:
-        for one in (*self._recordings, *self._beside):
-            one.close()
-            if one.fault is not None and not isinstance(self._made.error, Refusal):
-                self._made.notes.append(
-                    f"the recording ended early: {one.path}: {one.fault.strerror}; it has {one.size} bytes"
-                )
-
-
-def _finish(one: socket.socket) -> None:
-    """Nothing more will be sent to it."""
-    with suppress(OSError):
-        one.shutdown(socket.SHUT_WR)
-
-
-def _failed_there(account: Account) -> str:
-    if account.peer.shut is not None:
-        return f"the destination failed to load the migration (SHUT {account.peer.shut}); its log says why"
-    return "the destination closed its connection without a word that it has taken over; its log says why"
+        self._recordings.close()
+        if not isinstance(self._made.error, Refusal):
+            self._made.notes += self._recordings.shortened()

@@ -16,8 +16,8 @@ from vnetmig.qemu.relay.checking import Checking
 from vnetmig.qemu.relay.ends import DestinationEnd, SourceEnd
 from vnetmig.qemu.relay.gate import Gate
 from vnetmig.qemu.relay.outcome import Relayed
-from vnetmig.qemu.relay.passage import Follow, Passage
-from vnetmig.qemu.relay.recording import Recording
+from vnetmig.qemu.relay.passage import Follow, Held, Passage
+from vnetmig.qemu.relay.recording import Recordings
 from vnetmig.qemu.relay.rehearsal import rehearse
 from vnetmig.qemu.relay.rewriting import Inspect, Rewrite, Rewriting
 
@@ -34,8 +34,10 @@ def relay(
     rewrite: Rewrite | None = None,
     record: str | None = None,
     record_out: str | None = None,
+    overwrite: bool = False,
     late: bool = False,
     follow: Follow | None = None,
+    held: Held | None = None,
     listening: Callable[[str], object] | None = None,
     page_size: int | None = None,
     engine: str | None = None,
@@ -52,7 +54,9 @@ def relay(
     with ``late`` they go without, and a refusal may leave the source stopped.
 
     ``record``: a file for the source's bytes as they came (other channels beside it: FILE.1, FILE.2), ``record_out``
-    one for what the destination got. ``follow(account)`` is called ten times a second, ``listening(address)`` once.
+    one for what the destination got; FieldError when it is there already, unless ``overwrite``. ``follow(account)`` is
+    called ten times a second, ``listening(address)`` once. A Ctrl-C ends the migration, unless the guest could not go
+    back any more: then ``held`` is told so, and only the next one ends it (from Python 3.11 on).
 
     What becomes of the migration is in the result, errors included. ChannelError, OSError or FieldError when it never
     begins.
@@ -76,8 +80,10 @@ def relay(
             rewrite=rewrite,
             record=record,
             record_out=record_out,
+            overwrite=overwrite,
             late=late,
             follow=follow,
+            held=held,
             listening=listening,
             page_size=page_size,
             engine=engine,
@@ -97,13 +103,15 @@ async def relaying(
     rewrite: Rewrite | None = None,
     record: str | None = None,
     record_out: str | None = None,
+    overwrite: bool = False,
     late: bool = False,
     follow: Follow | None = None,
+    held: Held | None = None,
     listening: Callable[[str], object] | None = None,
     page_size: int | None = None,
     engine: str | None = None,
 ) -> Relayed:
-    """``relay`` as a coroutine; cancelling it ends the migration."""
+    """``relay`` as a coroutine; cancelling it ends the migration, as a Ctrl-C does."""
     sets = tuple(sets)
     checking = None if check is None else Checking(check, qemu=qemu, strict=strict, engine=engine)
     rewriting = None
@@ -115,18 +123,17 @@ async def relaying(
     watcher = gate.watcher if gate is not None else Watcher(engine=engine, page_size=page_size)
     destination = DestinationEnd(connect_to)
     source = SourceEnd(listen_at)
-    recordings: list[Recording | None] = []
+    recordings = None
     try:
-        recordings += [None if name is None else Recording(name) for name in (record, record_out)]
+        recordings = Recordings(record, record_out, overwrite=overwrite)
         rehearse(gate is not None, engine)
         if listening is not None:
             listening(source.address)
-        made = await Passage(source, destination, watcher, gate, *recordings).run(follow)
+        made = await Passage(source, destination, watcher, gate, recordings).run(follow, held)
     finally:
         source.close()
-        for one in recordings:
-            if one is not None:
-                one.close()
+        if recordings is not None:
+            recordings.close()
     if checking is not None:
         made.checked = checking.result
     if rewriting is not None:

@@ -71,14 +71,15 @@ def time_line(found: Downtime) -> Figure | None:
                 axes.barh(height, took, left=start, height=0.62, color=colour, edgecolor="none", linewidth=0)
                 last = short(name.rpartition("/")[2])
                 if took > _LETTER * len(last) * end:
-                    axes.text(start + took / 2, height + 0.36, last, ha="center", va="bottom", fontsize=7)
+                    text = axes.text(start + took / 2, height + 0.36, last, ha="center", va="bottom", fontsize=7)
+                    text.set_clip_on(True)
         started = hop.between(SHOWN)
         if started is not None:
             axes.plot([started / 1000] * 2, [-(2.3 * row + 1.4), -(2.3 * row - 0.4)], color=INK, linewidth=1.4)
             axes.text(started / 1000, -(2.3 * row + 1.45), "guest runs", ha="right", va="top", fontsize=7)
     axes.set_yticks(ticks, names)
     axes.set_ylim(ticks[-1] - 0.9, 0.9)
-    axes.set_xlim(left=-0.02 * end)
+    axes.set_xlim(-0.02 * (end or 1), 1.03 * (end or 1))  # a log may tell of times far outside
     axes.set_xlabel("milliseconds since RAM was saved; the most ordinary migration of each arm")
     return figure
 

@@ -1,0 +1,120 @@
+"""Run the fuzz targets of csrc/fuzz, and log what they did: one command, short or long.
+
+``python tools/fuzz.py --seconds 30`` shares 30 seconds among the targets; ``--runs 10000000`` gives each target so many
+executions. Builds them with clang (build/fuzz), starts from the committed corpora (csrc/fuzz/corpus) and the seeds of
+tools/fuzz_seeds.py, and writes a line of JSON per target to ``--log`` (default: build/fuzz/log.jsonl) and to stdout:
+executions, seconds, edges covered, findings. Findings stand in build/fuzz/findings; with any, the exit code is 1.
+``--keep`` minimises what was found into the committed corpora.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "fuzz"
+KEPT = ROOT / "csrc" / "fuzz" / "corpus"
+TARGETS = ("load", "save", "program", "delta", "ring")
+KEPT_BYTES = 1 << 20
+"""Of one minimised corpus, before compression; the smallest inputs are kept."""
+
+
+def build() -> None:
+    configure = ["cmake", "-S", ROOT, "-B", BUILD, "-DCMAKE_C_COMPILER=clang", "-DVNETMIG_FUZZ=ON"]
+    for command in (configure, ["cmake", "--build", BUILD, "-j2"]):
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def corpus(target: str) -> Path:
+    """The folder that a target works in, with the committed corpus unpacked."""
+    folder = BUILD / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = KEPT / f"{target}.tar.xz"
+    if packed.exists():
+        with tarfile.open(packed) as archive:
+            for member in archive.getmembers():
+                source = archive.extractfile(member)
+                if source is not None:
+                    (folder / Path(member.name).name).write_bytes(source.read())
+    return folder
+
+
+def run(target: str, limits: list[str], max_len: int) -> dict[str, object]:
+    findings = BUILD / "findings"
+    findings.mkdir(exist_ok=True)
+    command = [BUILD / f"fuzz_{target}", *limits, f"-max_len={max_len}", "-timeout=25", "-print_final_stats=1"]
+    command += [f"-artifact_prefix={findings}/{target}-", corpus(target), BUILD / "seeds" / target]
+    start = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    seconds = time.monotonic() - start
+    executed = re.search(r"stat::number_of_executed_units:\s+(\d+)", done.stderr)
+    covered = re.findall(r"cov: (\d+)", done.stderr)
+    if done.returncode:
+        print(done.stderr[-4000:], file=sys.stderr)
+    return {
+        "target": target,
+        "executions": int(executed[1]) if executed else 0,
+        "seconds": round(seconds, 1),
+        "edges": int(covered[-1]) if covered else 0,
+        "max_len": max_len,
+        "findings": int(done.returncode != 0),
+    }
+
+
+def keep(target: str) -> None:
+    """Put the minimised corpus of a target in the repository."""
+    small = BUILD / "minimised" / target
+    small.mkdir(parents=True, exist_ok=True)
+    command = [BUILD / f"fuzz_{target}", "-merge=1", "-max_len=4096", small, corpus(target), BUILD / "seeds" / target]
+    subprocess.run(command, check=True, capture_output=True)
+    KEPT.mkdir(exist_ok=True)
+    left = KEPT_BYTES
+    with tarfile.open(KEPT / f"{target}.tar.xz", "w:xz") as archive:
+        for path in sorted(small.iterdir(), key=lambda path: (path.stat().st_size, path.name)):
+            data = path.read_bytes()
+            left -= len(data)
+            if left < 0:
+                break
+            member = tarfile.TarInfo(path.name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    limit = parser.add_mutually_exclusive_group(required=True)
+    limit.add_argument("--seconds", type=float, help="for all targets together")
+    limit.add_argument("--runs", type=int, help="executions of each target")
+    parser.add_argument("--target", choices=TARGETS, action="append", help="only this one (may be given again)")
+    parser.add_argument("--max-len", type=int, default=4096, help="bytes of one input")
+    parser.add_argument("--log", type=Path, default=BUILD / "log.jsonl")
+    parser.add_argument("--keep", action="store_true", help="minimise into csrc/fuzz/corpus")
+    given = parser.parse_args()
+    targets = given.target or TARGETS
+    build()
+    seeds = [sys.executable, ROOT / "tools" / "fuzz_seeds.py", "seeds", BUILD / "seeds"]
+    subprocess.run(seeds, check=True)
+    share = max(round(given.seconds / len(targets)), 1) if given.seconds else 0
+    limits = [f"-max_total_time={share}"] if share else [f"-runs={given.runs}"]
+    findings = 0
+    with given.log.open("a") as log:
+        for target in targets:
+            line = run(target, limits, given.max_len)
+            findings += int(bool(line["findings"]))
+            for out in (log, sys.stdout):
+                print(json.dumps(line), file=out, flush=True)
+            if given.keep:
+                keep(target)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
