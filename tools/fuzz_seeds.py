@@ -26,7 +26,6 @@ from vnetmig.engine.rings import RingQueue, pack_queues  # noqa: E402
 from vnetmig.vmstate import Program  # noqa: E402
 
 PROGRAMS = ROOT / "csrc" / "fuzz" / "programs"
-MAX_LEN = 4096
 EVERY_OP = bytes.fromhex("03 00000001  0102 0201 0304  0005 aa 0007 bb 0000 01 00000001 0009 00 00 0a 0b0c")
 
 DEVICES = {
@@ -110,7 +109,7 @@ def main() -> int:
         for target, data in seeds():
             folder = Path(rest[0]) / target
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data[:MAX_LEN])
+            (folder / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data)
     else:
         print(__doc__, file=sys.stderr)
         return 2
