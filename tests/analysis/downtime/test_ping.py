@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,8 +15,21 @@ from vnetmig.analysis.downtime.ping import Ping, read_ping
 from vnetmig.errors import StreamError
 
 
+TRACES = Path(__file__).resolve().parents[2] / "traces"
+
+
 def read(text: str) -> Ping:
     return read_ping(BytesIO(text.encode()))
+
+
+def test_a_real_ping_through_an_interface_that_was_down() -> None:
+    """When it was taken down and put up again is known from the clock of the same host."""
+    down, up = 1_795_720_425_055_401, 1_795_720_425_767_455
+    with (TRACES / "ping-lo.txt").open("rb") as file:
+        found = read_ping(file)
+    (outage,) = found.outages
+    assert (found.replies, outage.lost) == (48, 12)
+    assert down - outage.resolution < outage.last < down and abs(outage.next - up) < outage.resolution
 
 
 def test_requests_that_were_lost() -> None:
