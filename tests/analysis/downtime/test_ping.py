@@ -14,7 +14,6 @@ from vnetmig.analysis.downtime.downtime import downtime
 from vnetmig.analysis.downtime.ping import Ping, read_ping
 from vnetmig.errors import StreamError
 
-
 TRACES = Path(__file__).resolve().parents[2] / "traces"
 
 
