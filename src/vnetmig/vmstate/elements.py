@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vnetmig.errors import FieldError
+from vnetmig.vmstate import subsections
 from vnetmig.vmstate.layout import Kind, Node
 from vnetmig.vmstate.record import Record
 from vnetmig.vmstate.spot import Spot, type_of
@@ -66,7 +67,7 @@ def form(record: Record, path: str) -> str:
 
 def known_subsections(record: Record) -> Iterator[tuple[str, Node]]:
     """(path, node) of each subsection that may stand in what is there now, in declared order."""
-    for spot in record._sub_slots():
+    for spot in subsections.slots(record):
         parent = spot.path.rstrip(".")
         for node in spot.node.children:
             yield (f"{parent}.{node.name}" if parent else node.name), node

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vnetmig.engine import python as interpreter
 from vnetmig.engine.code import SLOT_BYTES
 from vnetmig.errors import FieldError
-from vnetmig.vmstate import openings
+from vnetmig.vmstate import openings, subsections
 from vnetmig.vmstate.description import Field as FieldItem
 from vnetmig.vmstate.description import Struct
 from vnetmig.vmstate.expression import Ref
@@ -21,7 +21,7 @@ from vnetmig.vmstate.fields import FieldMap
 from vnetmig.vmstate.layout import Kind, Node
 from vnetmig.vmstate.rows import row_of
 from vnetmig.vmstate.spot import Spot as Spot
-from vnetmig.vmstate.spot import Step, holds_subsections, is_array, leading_index, starts, type_of
+from vnetmig.vmstate.spot import Step, is_array, leading_index, starts, type_of
 from vnetmig.vmstate.value import Value, decode, decode_array, decode_register, encode, encode_register, find_register
 
 if TYPE_CHECKING:
@@ -396,77 +396,12 @@ class Record:
 
     def subsections(self) -> list[str]:
         """Names of the subsections that are there, nested ones as dotted paths, in wire order."""
-        return list(self._named(self.program.children, 0, (0,), ""))
-
-    def _named(self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str) -> Iterator[str]:
-        for node in nodes:
-            if not holds_subsections(node) or not self._exists(node, frames):
-                continue
-            path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
-            if node.kind == Kind.STRUCT:
-                yield from self._named(node.children, base, frames, path)
-                continue
-            for name, at, sub in self._elements(Spot(node, base + node.rec, frames, path, 0)):
-                if sub is not None:
-                    yield name
-                yield from self._named((sub or node).children, at, (*frames, at), name)
+        return list(subsections.names(self))
 
     def drop(self, path: str) -> None:
         """Take a subsection out."""
-        for slot, base, name in self._sub_links():
-            if name == path:
-                offset = _U32.unpack_from(self.data, base)[0]
-                chain = list(self._nodes_of(slot))
-                place = chain.index(base)
-                _U32.pack_into(self.data, chain[place - 1] if place else slot, offset)
-                _U32.pack_into(self.data, slot + 4, len(chain) - 1)
-                return
-        raise FieldError(f"no subsection '{path}'; there is: {', '.join(self.subsections()) or 'none'}")
+        subsections.drop(self, path)
 
     def add(self, path: str, version: int | None = None) -> None:
         """Put a subsection in, zeroed, in the declared order. FieldError when it is there or unknown."""
-        parent, _, name = path.rpartition(".")
-        for spot in self._sub_slots():
-            if spot.path.rstrip(".") != parent:
-                continue
-            for number, sub in enumerate(spot.node.children):
-                if sub.name == name:
-                    self._insert(spot, number, sub, path, version)
-                    return
-        raise FieldError(f"no subsection '{path}' is known in {self.program.vmsd.name}")
-
-    def _insert(self, spot: Spot, number: int, sub: Node, path: str, version: int | None) -> None:
-        chain = list(self._nodes_of(spot.at))
-        entries = [_U32.unpack_from(self.data, base + 4)[0] for base in chain]
-        wanted = spot.node.first_sub + number
-        if wanted in entries:
-            raise FieldError(f"subsection '{path}' is already there")
-        place = sum(entry < wanted for entry in entries)
-        at = len(self.data)
-        following = chain[place] if place < len(chain) else 0
-        header = struct.pack("=III", following, wanted, sub.vmsd.version if version is None else version)
-        self._grow(header + bytes(sub.size - len(header)))
-        _U32.pack_into(self.data, chain[place - 1] if place else spot.at, at)
-        _U32.pack_into(self.data, spot.at + 4, len(chain) + 1)
-
-    def _sub_slots(self) -> Iterator[Spot]:
-        yield from self._slots_in(self.program.children, 0, (0,), "")
-
-    def _slots_in(self, nodes: list[Node], base: int, frames: tuple[int, ...], prefix: str) -> Iterator[Spot]:
-        for node in nodes:
-            if not self._exists(node, frames) or node.kind in (Kind.LEAF, Kind.VLEAF):
-                continue
-            path = f"{prefix}.{node.name}" if prefix and node.name else prefix or node.name
-            spot = Spot(node, base + node.rec, frames, path, 0)
-            if node.kind == Kind.STRUCT:
-                yield from self._slots_in(node.children, base, frames, path)
-                continue
-            if node.kind == Kind.SUBSECTIONS:
-                yield spot
-            for name, at, sub in self._elements(spot):
-                yield from self._slots_in(sub.children if sub else node.children, at, (*frames, at), name)
-
-    def _sub_links(self) -> Iterator[tuple[int, int, str]]:
-        for spot in self._sub_slots():
-            for name, base, _ in self._elements(spot):
-                yield spot.at, base, name
+        subsections.add(self, path, version)
