@@ -101,6 +101,8 @@ class IncomingChannels:
         self._main: _Connection | None = None
         self._last = time.monotonic()
         self._ended: float | None = None
+        self._quiet = False
+        """Nothing had come when it was last asked for."""
         self._sockets = ExitStack()
         self._selector = self._sockets.enter_context(selectors.DefaultSelector())
         self._selector.register(listening, selectors.EVENT_READ, None)
@@ -108,7 +110,9 @@ class IncomingChannels:
     def receive(self) -> None:
         """All of the migration, or an error."""
         while not self._all_there():
-            for key, _ in self._selector.select(LOOK):
+            ready = self._selector.select(0 if self.recording.ended and not self.sides else LOOK)
+            self._quiet = not ready
+            for key, _ in ready:
                 if key.data is None:
                     assert isinstance(key.fileobj, socket.socket)
                     self._accept(key.fileobj)
@@ -266,17 +270,23 @@ class IncomingChannels:
         else:
             connection.socket.close()  # somebody who only looked whether there is a listener
 
+    def _half_told(self) -> bool:
+        """Has a connection not said all of what it is?"""
+        connections = [key.data for key in self._selector.get_map().values() if key.data is not None]
+        return any(one is not self._main and one.side is None and one.first for one in connections)
+
     def _all_there(self) -> bool:
         now = time.monotonic()
         if not self.recording.ended:
             if self.recording.may_have_ended and now - self._last > SILENCE:
                 self._take(None)
             return self.recording.ended
-        if not self.sides:
-            return True
+        begun = self._half_told()
+        if not self.sides and not begun:
+            return self._quiet  # a channel may have come with the main one's last bytes
         assert self._ended is not None
         settled = len({side.syncs for side in self.sides}) == 1 and all(side.at_rest for side in self.sides)
-        if settled and now - self._last > LOOK:
+        if settled and not begun and now - self._last > LOOK:
             return True
         if now - self._ended > SETTLING:
             raise MigrationError("the multifd channels have not come to the same end as the main one")

@@ -203,7 +203,7 @@ def test_a_qemu_without_the_trace_events_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "runs"
     done = run(*arguments(folder, BINARY, 1))
     assert done.exit_code == 3, done.output
-    assert "has no trace event vmstate_downtime_save: they came with 8.2" in done.stderr
+    assert "has no trace event vmstate_downtime_" in done.stderr and "they came with 8.2" in done.stderr
 
 
 def test_a_linux_guest_with_queue_pairs_keeps_its_connection(tmp_path: Path, qemu: str, network: LabNetwork) -> None:
