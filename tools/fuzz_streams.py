@@ -24,10 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vnetmig.stream.ram_scan import scan_words
-
 import vnetmig
-from vnetmig.engine import engines
+from vnetmig.engine import engines, get
 from vnetmig.errors import VnetmigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -146,7 +144,7 @@ def finding_in(data: bytes, told: Counter[str]) -> str:
 
 
 def finding_in_pages(rng: random.Random) -> str:
-    """Words of pages, real and not: all at once and one at a time end at the same place."""
+    """Words of pages, real and not: all at once and one at a time, by every engine, end at the same place."""
     size, highest = 16, rng.choice((-1, 16, 64, 1 << 40))
     pieces = []
     for _ in range(rng.randrange(12)):
@@ -156,16 +154,20 @@ def finding_in_pages(rng: random.Random) -> str:
     data = b"".join(pieces)
     data = data[: rng.randrange(len(data) + 1)]
     limit = rng.choice((1, 3, 1000))
-    together = scan_words(data, 0, limit, 64, highest)
-    at = words = needs = 0
-    while words < limit:
-        at, stepped, needs = scan_words(data, at, 1, 64, highest)
-        words += stepped
-        if not stepped:
-            break
-    if words == limit:
-        needs = together[2]
-    return "" if (at, words, needs) == together else f"{together} at once, {(at, words, needs)} in steps: {data.hex()}"
+    together = get().scan_ram(data, 0, limit, 64, highest)
+    for name in engines():
+        scan = get(name).scan_ram
+        at = words = needs = 0
+        while words < limit:
+            at, stepped, needs = scan(data, at, 1, 64, highest)
+            words += stepped
+            if not stepped:
+                break
+        if words == limit:
+            needs = together[2]
+        if (at, words, needs) != together:
+            return f"{together} at once, {(at, words, needs)} in steps of {name}: {data.hex()}"
+    return ""
 
 
 def main() -> int:
