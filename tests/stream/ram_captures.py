@@ -17,6 +17,10 @@ START = b"\x03ram" + bytes(7) + b"\x04"
 """idstr, instance 0 and version 4 of the section; its id stands before, the payload behind."""
 
 
+MAPPED_RAM = Path(__file__).resolve().parent.parent / "streams" / "mapped-ram-fw-q111"
+"""The capture with a file layout that the repository has."""
+
+
 @lru_cache(maxsize=2)
 def stream_of(folder: Path) -> bytes:
     """The stream of a capture."""

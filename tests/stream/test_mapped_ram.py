@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import random
 from itertools import repeat
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ram_arrival import arrive, no_end
 from ram_arrival import whole as whole_at
-from ram_captures import ram_start, stream_of
+from ram_captures import MAPPED_RAM, ram_start, stream_of
 
 from vnetmig.errors import EncodeError, StreamError
 from vnetmig.stream import mapped_ram
@@ -339,16 +338,8 @@ def test_what_fits_nowhere_is_not_written() -> None:
             broken.encode()
 
 
-@pytest.fixture(scope="module")
-def mapped(captures: list[Path]) -> Path:
-    found = [path for path in captures if path.name.startswith("mapped-ram")]
-    if not found:
-        pytest.skip("no mapped-ram capture below VNETMIG_STREAMS")
-    return found[0]
-
-
-def test_a_capture_is_written_again_from_its_pieces(mapped: Path) -> None:
-    data = stream_of(mapped)
+def test_a_capture_is_written_again_from_its_pieces() -> None:
+    data = stream_of(MAPPED_RAM)
     decoder = MappedRamDecoder()
     position = ram_start(data)
     view = memoryview(data)
@@ -367,14 +358,14 @@ def test_a_capture_is_written_again_from_its_pieces(mapped: Path) -> None:
             break
     assert data[position] == 0x7E
     assert decoder.base == 0
-    truth = json.loads((mapped / "truth.json").read_text())["capture"]["migrate"]["ram"]
+    truth = json.loads((MAPPED_RAM / "truth.json").read_text())["capture"]["migrate"]["ram"]
     assert len(pages) == truth["normal"]
     assert pages == {(name, at): page for name, at, page in read_pages(data, decoder.blocks)}
     assert sum(block.used_length for block in decoder.blocks) == truth["total"]
 
 
-def test_a_capture_may_arrive_in_any_pieces(mapped: Path) -> None:
-    data = stream_of(mapped)
+def test_a_capture_may_arrive_in_any_pieces() -> None:
+    data = stream_of(MAPPED_RAM)
     start = ram_start(data)
     at_once = whole(data[start:], MappedRamDecoder(), start)
     assert arrive(data[start:], MappedRamDecoder(), repeat(70_001), start, patient=True) == at_once

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,24 @@ def opened(page: Page, path: Path, shown: str) -> list[str]:
     page.goto(url)
     page.wait_for_selector(shown)
     return said
+
+
+@contextmanager
+def silent_pages(started: Browser, width: int, folder: Path, shown: str) -> Iterator[Callable[[str], Page]]:
+    """Opens pages' texts, each until ``shown`` is there. At the end none may have said or asked for anything."""
+    context = started.new_context(viewport={"width": width, "height": 900})
+    heard: list[list[str]] = []
+
+    def open_page(text: str) -> Page:
+        path = folder / f"page{len(heard)}.html"
+        path.write_text(text, encoding="utf-8")
+        page = context.new_page()
+        heard.append(opened(page, path, shown))
+        return page
+
+    yield open_page
+    context.close()
+    assert [said for one in heard for said in one] == []
 
 
 @dataclass

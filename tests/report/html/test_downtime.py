@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from pages import browser, opened
+from pages import browser, silent_pages
 from ping_output import LOST
 from playwright.sync_api import Browser, Page
 
@@ -34,19 +34,8 @@ def started(chromium: str | None) -> Iterator[Browser]:
 @pytest.fixture
 def show(started: Browser, tmp_path: Path) -> Iterator[Open]:
     """Opens a page. At the end of the test it must have said nothing and asked for nothing."""
-    context = started.new_context(viewport={"width": 1200, "height": 900})
-    heard: list[list[str]] = []
-
-    def open_page(text: str) -> Page:
-        path = tmp_path / "downtime.html"
-        path.write_text(text, encoding="utf-8")
-        page = context.new_page()
-        heard.append(opened(page, path, "figure svg"))
-        return page
-
-    yield open_page
-    context.close()
-    assert [said for one in heard for said in one] == []
+    with silent_pages(started, 1200, tmp_path, "figure svg") as open_page:
+        yield open_page
 
 
 @lru_cache(maxsize=1)

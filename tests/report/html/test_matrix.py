@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from machines import USER, machine
-from pages import browser, opened
+from pages import browser, silent_pages
 from playwright.sync_api import Browser, Page
 
 import vnetmig
@@ -34,19 +34,8 @@ def started(chromium: str | None) -> Iterator[Browser]:
 @pytest.fixture
 def show(started: Browser, tmp_path: Path) -> Iterator[Open]:
     """Opens a matrix's page. At the end of the test it must have said nothing and asked for nothing."""
-    context = started.new_context(viewport={"width": 1400, "height": 900})
-    heard: list[list[str]] = []
-
-    def open_page(found: Matrix) -> Page:
-        path = tmp_path / "matrix.html"
-        path.write_text(matrix_page(found), encoding="utf-8")
-        page = context.new_page()
-        heard.append(opened(page, path, "#table button[aria-current]"))
-        return page
-
-    yield open_page
-    context.close()
-    assert [said for one in heard for said in one] == []
+    with silent_pages(started, 1400, tmp_path, "#table button[aria-current]") as open_page:
+        yield lambda found: open_page(matrix_page(found))
 
 
 @lru_cache(maxsize=1)
