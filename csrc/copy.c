@@ -17,11 +17,6 @@ static bool run_kind_valid(uint32_t kind)
     return width == 1 || width == 2 || width == 4 || width == 8;
 }
 
-bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op)
-{
-    return vnm_has_windows(p, op) || vnm_runs_fill(p, op);
-}
-
 bool vnm_runs_fill(const struct vnm_program *p, const struct vnm_op *op)
 {
     if (!vnm_inside(op->a, op->b, p->n_runs))
@@ -140,15 +135,11 @@ static void copy_passes(const struct vnm_run *first, const struct vnm_run *end, 
     }
 }
 
-void vnm_copy_runs(const struct vnm_program *p, const struct vnm_op *op, uint64_t repeat, const uint8_t *in,
-                   uint8_t *out)
+void vnm_copy_plainly(const struct vnm_program *p, const struct vnm_op *op, uint64_t repeat,
+                      const uint8_t *in, uint8_t *out)
 {
     if (repeat == 0 || op->c == 0)
         return;
-    if (vnm_has_windows(p, op)) {
-        vnm_copy_windows(p, op, (size_t)repeat, in, out);
-        return;
-    }
     const struct vnm_run *first = &p->runs[op->a];
     if (op->b == 1)
         copy_neighbours(first->kind, in, out, (size_t)repeat * first->count);

@@ -66,6 +66,23 @@ static inline void vnm_put32(uint8_t *p, uint32_t v)
     memcpy(p, &v, sizeof v);
 }
 
+/* A run with nothing done yet and no result. Not an initializer, which would clear every frame. */
+static inline void vnm_begin(struct vnm_run_state *s, const struct vnm_program *program,
+                             const struct vnm_side *side, const uint8_t *record, uint64_t record_length,
+                             struct vnm_result *result)
+{
+    s->program = program;
+    s->side = side;
+    s->record = record;
+    s->record_length = record_length;
+    s->position = 0;
+    s->frame[0] = 0;
+    s->depth = 0;
+    s->result = result;
+    result->code = VNM_OK;
+    result->depth = 0;
+}
+
 /* Stop with `code`; position, expected and got go into the result. Returns code. */
 uint32_t vnm_fail(struct vnm_run_state *s, uint32_t code, uint32_t op, uint64_t position, uint64_t expected,
                   uint64_t got);
@@ -109,28 +126,58 @@ static inline bool vnm_needs_swap(uint32_t kind)
 #endif
 }
 
-/*
- * One op's runs are inside the program's table and fill its pass: checked before an op uses them. An op with
- * windows does not use its runs.
- */
-bool vnm_runs_valid(const struct vnm_program *p, const struct vnm_op *op);
+/* Can this processor put 16 bytes in another order at once? */
+static inline bool vnm_can_shuffle(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    return __builtin_cpu_supports("avx");
+#else
+    return false;
+#endif
+}
 
-/* vnm_runs_valid, whether there are windows or not. */
+/* Are there windows for the runs of `op`, and can this processor use them? */
+static inline bool vnm_has_windows(const struct vnm_program *p, const struct vnm_op *op)
+{
+    if (!p->n_windows || !vnm_can_shuffle())
+        return false;
+    const uint32_t *range = &p->first_window[op - p->ops];
+    return range[0] < range[1] && range[1] <= p->n_windows;
+}
+
+/* One op's runs are inside the program's table and fill its pass. */
 bool vnm_runs_fill(const struct vnm_program *p, const struct vnm_op *op);
+
+/* How the runs of `op` are copied; an op with windows does not use its runs. Asked before it copies. */
+enum vnm_way { VNM_WAY_NONE, VNM_WAY_WINDOWS, VNM_WAY_RUNS };
+
+static inline enum vnm_way vnm_way_of(const struct vnm_program *p, const struct vnm_op *op)
+{
+    if (vnm_has_windows(p, op))
+        return VNM_WAY_WINDOWS;
+    return vnm_runs_fill(p, op) ? VNM_WAY_RUNS : VNM_WAY_NONE;
+}
+
+/* vnm_copy_runs by windows, for an op that has them. */
+void vnm_copy_windows(const struct vnm_program *p, const struct vnm_op *op, size_t repeat, const uint8_t *in,
+                      uint8_t *out);
+
+/* vnm_copy_runs run by run. */
+void vnm_copy_plainly(const struct vnm_program *p, const struct vnm_op *op, uint64_t repeat,
+                      const uint8_t *in, uint8_t *out);
 
 /*
  * Copy `repeat` passes over the runs of `op` from `in` to `out`, turning wire order into host order (or
  * back: the operation is its own inverse). Both sides hold repeat * op->c bytes.
  */
-void vnm_copy_runs(const struct vnm_program *p, const struct vnm_op *op, uint64_t repeat, const uint8_t *in,
-                   uint8_t *out);
-
-/* Are there windows for the runs of `op`, and can this processor use them? */
-bool vnm_has_windows(const struct vnm_program *p, const struct vnm_op *op);
-
-/* vnm_copy_runs by windows, for an op that has them. */
-void vnm_copy_windows(const struct vnm_program *p, const struct vnm_op *op, size_t repeat, const uint8_t *in,
-                      uint8_t *out);
+static inline void vnm_copy_runs(const struct vnm_program *p, const struct vnm_op *op, enum vnm_way way,
+                                 uint64_t repeat, const uint8_t *in, uint8_t *out)
+{
+    if (way == VNM_WAY_WINDOWS)
+        vnm_copy_windows(p, op, (size_t)repeat, in, out);
+    else
+        vnm_copy_plainly(p, op, repeat, in, out);
+}
 
 /* Exchange the byte order of integers of 2, 4 or 8 bytes, 16 bytes at a time. Returns how many bytes it did.
  */

@@ -51,14 +51,15 @@ static uint32_t load_span(struct vnm_run_state *s, uint32_t pc, const struct vnm
 {
     struct loader *l = (struct loader *)s;
     uint64_t total = (uint64_t)op->c * op->expr, at;
-    if (!vnm_runs_valid(l->s.program, op))
+    enum vnm_way way = vnm_way_of(l->s.program, op);
+    if (way == VNM_WAY_NONE)
         return vnm_stop(&l->s, VNM_BAD_PROGRAM, pc);
     if (remaining(l) < total)
         return truncated(l, pc, total);
     uint32_t code = place(l, pc, total, &at);
     if (code != VNM_OK)
         return code;
-    vnm_copy_runs(l->s.program, op, op->expr, l->input + l->s.position, l->record + at);
+    vnm_copy_runs(l->s.program, op, way, op->expr, l->input + l->s.position, l->record + at);
     l->s.position += total;
     return VNM_OK;
 }
@@ -81,7 +82,8 @@ static uint32_t load_vspan(struct vnm_run_state *s, uint32_t pc, const struct vn
 {
     struct loader *l = (struct loader *)s;
     uint64_t count, slot, at = 0;
-    if (!vnm_runs_valid(l->s.program, op))
+    enum vnm_way way = vnm_way_of(l->s.program, op);
+    if (way == VNM_WAY_NONE)
         return vnm_stop(&l->s, VNM_BAD_PROGRAM, pc);
     uint32_t code = load_count(l, pc, op, op->flags, op->c, &count);
     if (code != VNM_OK)
@@ -92,7 +94,7 @@ static uint32_t load_vspan(struct vnm_run_state *s, uint32_t pc, const struct vn
     if (code != VNM_OK)
         return code;
     set_slot(l, slot, at, count);
-    vnm_copy_runs(l->s.program, op, count, l->input + l->s.position, l->record + at);
+    vnm_copy_runs(l->s.program, op, way, count, l->input + l->s.position, l->record + at);
     l->s.position += count * op->c;
     return VNM_OK;
 }
@@ -243,16 +245,14 @@ static const struct vnm_side LOAD = {
 uint32_t vnm_load(const struct vnm_program *program, const uint8_t *input, uint64_t input_length,
                   uint8_t *record, uint64_t record_capacity, struct vnm_result *result)
 {
-    struct loader l = {
-        .s = {.program = program, .side = &LOAD, .record = record, .result = result},
-        .input = input,
-        .length = input_length,
-        .record = record,
-        .capacity = record_capacity > UINT32_MAX ? UINT32_MAX : record_capacity,
-    };
+    struct loader l;
+    vnm_begin(&l.s, program, &LOAD, record, 0, result);
+    l.input = input;
+    l.length = input_length;
+    l.record = record;
+    l.capacity = record_capacity > UINT32_MAX ? UINT32_MAX : record_capacity;
+    l.used = 0;
     uint64_t root;
-    result->code = VNM_OK;
-    result->depth = 0;
     uint32_t code = take(&l, 0, program->record_bytes, &root);
     if (code == VNM_OK)
         code = vnm_body(&l.s, 0, program->n_ops);

@@ -53,23 +53,25 @@ static uint32_t place(struct saver *w, uint32_t pc, uint64_t size, uint64_t *at)
     return VNM_OK;
 }
 
-static uint32_t save_runs(struct saver *w, uint32_t pc, const struct vnm_op *op, uint64_t repeat, uint64_t at)
+static uint32_t save_runs(struct saver *w, uint32_t pc, const struct vnm_op *op, enum vnm_way way,
+                          uint64_t repeat, uint64_t at)
 {
     uint64_t total = (uint64_t)op->c * repeat;
     if (!vnm_inside(at, total, w->s.record_length))
         return vnm_stop(&w->s, VNM_BAD_RECORD, pc);
     uint8_t *out = room(w, total);
     if (out)
-        vnm_copy_runs(w->s.program, op, repeat, w->s.record + at, out);
+        vnm_copy_runs(w->s.program, op, way, repeat, w->s.record + at, out);
     return VNM_OK;
 }
 
 static uint32_t save_span(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
 {
     struct saver *w = (struct saver *)s;
-    if (!vnm_runs_valid(w->s.program, op))
+    enum vnm_way way = vnm_way_of(w->s.program, op);
+    if (way == VNM_WAY_NONE)
         return vnm_stop(&w->s, VNM_BAD_PROGRAM, pc);
-    return save_runs(w, pc, op, op->expr, w->s.frame[w->s.depth] + op->rec);
+    return save_runs(w, pc, op, way, op->expr, w->s.frame[w->s.depth] + op->rec);
 }
 
 /* The slot of `op`: its offset and its count, which must be what the count expression says. */
@@ -98,10 +100,11 @@ static uint32_t save_vspan(struct vnm_run_state *s, uint32_t pc, const struct vn
 {
     struct saver *w = (struct saver *)s;
     uint64_t offset, count;
-    if (!vnm_runs_valid(w->s.program, op))
+    enum vnm_way way = vnm_way_of(w->s.program, op);
+    if (way == VNM_WAY_NONE)
         return vnm_stop(&w->s, VNM_BAD_PROGRAM, pc);
     uint32_t code = save_slot(w, pc, op, op->flags, &offset, &count);
-    return code != VNM_OK ? code : save_runs(w, pc, op, count, offset);
+    return code != VNM_OK ? code : save_runs(w, pc, op, way, count, offset);
 }
 
 static uint32_t save_each(struct vnm_run_state *s, uint32_t pc, const struct vnm_op *op)
@@ -218,18 +221,11 @@ static const struct vnm_side SAVE = {
 uint32_t vnm_save(const struct vnm_program *program, const uint8_t *record, uint64_t record_length,
                   uint8_t *output, uint64_t output_capacity, struct vnm_result *result)
 {
-    struct saver w = {
-        .s = {.program = program,
-              .side = &SAVE,
-              .record = record,
-              .record_length = record_length,
-              .result = result},
-        .output = output,
-        .capacity = output ? output_capacity : 0,
-        .unseen = record_length - program->record_bytes, /* checked below */
-    };
-    result->code = VNM_OK;
-    result->depth = 0;
+    struct saver w;
+    vnm_begin(&w.s, program, &SAVE, record, record_length, result);
+    w.output = output;
+    w.capacity = output ? output_capacity : 0;
+    w.unseen = record_length - program->record_bytes; /* checked below */
     uint32_t code = VNM_OK;
     if (record_length < program->record_bytes)
         code = vnm_stop(&w.s, VNM_BAD_RECORD, 0);

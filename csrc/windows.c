@@ -2,22 +2,19 @@
  * windows.c - byte order, 16 bytes at a time, on processors that can put 16 bytes in another order at once.
  *
  * A window covers as many whole integers as fit. It reads 16 bytes, shuffles them and writes 16 bytes; what
- * it writes behind its own integers is written again by the next window. Where fewer than 16 bytes are left,
- * a copy of them is shuffled instead. So no value of a window can reach outside of the bytes of its op:
- * windows need not be trusted.
+ * it writes behind its own integers is written again by the next window. Over many passes one window goes
+ * through all of them before the next one does, so that the last of a pass has to spare what is behind it.
+ * Where fewer than 16 bytes are left, the window is moved back and spares what is in front. So no value of a
+ * window can reach outside of the bytes of its op: windows need not be trusted.
  */
 #include "interp.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#include <tmmintrin.h>
+#include <immintrin.h>
 
-#define WITH_SHUFFLE __attribute__((target("ssse3")))
-
-static inline bool can_shuffle(void)
-{
-    return __builtin_cpu_supports("ssse3");
-}
+/* The shuffle came with SSSE3; in AVX's form of it, a window takes fewer instructions. */
+#define WITH_SHUFFLE __attribute__((target("avx")))
 
 WITH_SHUFFLE static inline void shuffle(const uint8_t *in, uint8_t *out, __m128i mask)
 {
@@ -27,36 +24,97 @@ WITH_SHUFFLE static inline void shuffle(const uint8_t *in, uint8_t *out, __m128i
 
 WITH_SHUFFLE static inline void shuffle_blocks(const uint8_t *in, uint8_t *out, size_t blocks, __m128i mask)
 {
-    for (size_t i = 0; i < blocks; i++)
-        shuffle(in + 16 * i, out + 16 * i, mask);
-}
-
-WITH_SHUFFLE static void shuffle_rest(const uint8_t *in, uint8_t *out, size_t size, __m128i mask)
-{
-    uint8_t some[16] = {0};
-    memcpy(some, in, size);
-    shuffle(some, some, mask);
-    memcpy(out, some, size);
-}
-
-WITH_SHUFFLE static void shuffle_passes(const struct vnm_window *first, const struct vnm_window *end,
-                                        size_t repeat, size_t step, const uint8_t *in, uint8_t *out)
-{
-    if (step == 16 && end - first == 1) {
-        shuffle_blocks(in, out, repeat, _mm_loadu_si128((const __m128i *)(const void *)first->mask));
-        return;
+    size_t at = 0, size = 16 * blocks;
+    for (; at + 64 <= size; at += 64) {
+        shuffle(in + at, out + at, mask);
+        shuffle(in + at + 16, out + at + 16, mask);
+        shuffle(in + at + 32, out + at + 32, mask);
+        shuffle(in + at + 48, out + at + 48, mask);
     }
-    for (size_t left = repeat * step; left; left -= step) {
-        for (const struct vnm_window *w = first; w < end; w++) {
-            __m128i mask = _mm_loadu_si128((const __m128i *)(const void *)w->mask);
-            size_t at = w->at, size = 16 * (size_t)w->blocks;
-            if (vnm_inside(at, size, left))
-                shuffle_blocks(in + at, out + at, w->blocks, mask);
-            else if (at < left)
-                shuffle_rest(in + at, out + at, left - at < 16 ? left - at : 16, mask);
-        }
-        in += step;
-        out += step;
+    for (; at < size; at += 16)
+        shuffle(in + at, out + at, mask);
+}
+
+/* As `shuffle`, for a window whose neighbours are written already: bytes that are not its own stay. */
+WITH_SHUFFLE static inline void shuffle_kept(const uint8_t *in, uint8_t *out, __m128i mask)
+{
+    __m128i others = _mm_cmplt_epi8(mask, _mm_setzero_si128());
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)in);
+    __m128i kept = _mm_and_si128(others, _mm_loadu_si128((const __m128i *)(const void *)out));
+    _mm_storeu_si128((__m128i *)(void *)out, _mm_or_si128(kept, _mm_shuffle_epi8(bytes, mask)));
+}
+
+/* A window with only `size` bytes left, fewer than 16: with its mask moved, it ends where they end. */
+WITH_SHUFFLE static inline void shuffle_end(const uint8_t *in, uint8_t *out, size_t size, __m128i mask)
+{
+    size_t back = 16 - size;
+    __m128i by = _mm_set1_epi8((char)back);
+    __m128i from = _mm_sub_epi8(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), by);
+    __m128i before = _mm_and_si128(from, _mm_set1_epi8((char)0x80));
+    mask = _mm_or_si128(_mm_add_epi8(_mm_shuffle_epi8(mask, from), by), before);
+    shuffle_kept(in - back, out - back, mask);
+}
+
+/* Bytes of one block of passes: what is read and what is written stay in the first-level cache together. */
+#define BLOCK_BYTES 8192u
+
+/* The passes of a window from `pass` on that go over the end of the op, `left` bytes from `in`. */
+WITH_SHUFFLE static void shuffle_last(const struct vnm_window *w, size_t pass, size_t end, size_t step,
+                                      size_t left, const uint8_t *in, uint8_t *out)
+{
+    __m128i mask = _mm_loadu_si128((const __m128i *)(const void *)w->mask);
+    for (; pass < end && pass < left; pass += step) {
+        size_t blocks = (left - pass) / 16, size = (left - pass) % 16, rest = pass + 16 * blocks;
+        shuffle_blocks(in + pass, out + pass, blocks, mask);
+        if (size)
+            shuffle_end(in + rest, out + rest, size, mask);
+    }
+}
+
+/* Of the passes that take `span` bytes, the bytes of those whose window of this end lies within `left`. */
+static size_t whole_passes(size_t span, size_t step, size_t end, size_t left)
+{
+    while (span && span - step + end > left)
+        span -= step;
+    return span;
+}
+
+/*
+ * One window in the passes that take the next `span` bytes; `left` bytes, and no fewer than 16 with those in
+ * front, are left of the op. `keep`: what is behind the window, in the next pass, is written already.
+ */
+WITH_SHUFFLE static inline void shuffle_window(const struct vnm_window *w, bool keep, size_t span,
+                                               size_t step, size_t left, const uint8_t *in, uint8_t *out)
+{
+    __m128i mask = _mm_loadu_si128((const __m128i *)(const void *)w->mask);
+    size_t size = 16 * (size_t)w->blocks, pass = w->at, end = pass + span;
+    bool whole = end - step + size <= left;
+    if (!whole)
+        end = pass + whole_passes(span, step, pass + size, left);
+    if (size != 16)
+        for (; pass < end; pass += step)
+            shuffle_blocks(in + pass, out + pass, size / 16, mask);
+    else if (keep)
+        for (; pass < end; pass += step)
+            shuffle_kept(in + pass, out + pass, mask);
+    else
+        for (; pass < end; pass += step)
+            shuffle(in + pass, out + pass, mask);
+    if (!whole)
+        shuffle_last(w, end, w->at + span, step, left, in, out);
+}
+
+/* `span` bytes at a time, a whole number of passes; `left` bytes in all, at least 16. */
+WITH_SHUFFLE static void shuffle_passes(const struct vnm_window *first, const struct vnm_window *end,
+                                        size_t span, size_t step, size_t left, const uint8_t *in,
+                                        uint8_t *out)
+{
+    const struct vnm_window *last = end - 1;
+    for (; left; left -= span, in += span, out += span) {
+        span = left < span ? left : span;
+        for (const struct vnm_window *w = first; w < last; w++)
+            shuffle_window(w, false, span, step, left, in, out);
+        shuffle_window(last, last != first, span, step, left, in, out);
     }
 }
 
@@ -75,22 +133,25 @@ WITH_SHUFFLE static size_t swap_blocks(uint32_t width, const uint8_t *in, uint8_
 
 size_t vnm_swap_blocks(uint32_t width, const uint8_t *in, uint8_t *out, size_t size)
 {
-    return size >= 16 && can_shuffle() ? swap_blocks(width, in, out, size) : 0;
+    return size >= 16 && vnm_can_shuffle() ? swap_blocks(width, in, out, size) : 0;
 }
 
-bool vnm_has_windows(const struct vnm_program *p, const struct vnm_op *op)
-{
-    if (!p->n_windows || !can_shuffle())
-        return false;
-    const uint32_t *range = &p->first_window[op - p->ops];
-    return range[0] < range[1] && range[1] <= p->n_windows;
-}
-
-void vnm_copy_windows(const struct vnm_program *p, const struct vnm_op *op, size_t repeat, const uint8_t *in,
-                      uint8_t *out)
+WITH_SHUFFLE void vnm_copy_windows(const struct vnm_program *p, const struct vnm_op *op, size_t repeat,
+                                   const uint8_t *in, uint8_t *out)
 {
     const uint32_t *range = &p->first_window[op - p->ops];
-    shuffle_passes(p->windows + range[0], p->windows + range[1], repeat, op->c, in, out);
+    const struct vnm_window *first = p->windows + range[0], *end = p->windows + range[1];
+    size_t step = op->c, size = repeat * step;
+    if (size >= 16) {
+        shuffle_passes(first, end, step < BLOCK_BYTES ? BLOCK_BYTES / step * step : step, step, size, in,
+                       out);
+    } else if (size) {
+        uint8_t from[16] = {0}, to[16] = {0};
+        memcpy(from, in, size);
+        for (const struct vnm_window *w = first; w < end; w++)
+            shuffle_window(w, true, size, step, sizeof from, from, to);
+        memcpy(out, to, size);
+    }
 }
 
 #else
@@ -99,12 +160,6 @@ size_t vnm_swap_blocks(uint32_t width, const uint8_t *in, uint8_t *out, size_t s
 {
     (void)width, (void)in, (void)out, (void)size;
     return 0;
-}
-
-bool vnm_has_windows(const struct vnm_program *p, const struct vnm_op *op)
-{
-    (void)p, (void)op;
-    return false;
 }
 
 void vnm_copy_windows(const struct vnm_program *p, const struct vnm_op *op, size_t repeat, const uint8_t *in,
@@ -159,7 +214,7 @@ uint32_t vnm_make_windows(const struct vnm_program *p, uint32_t *first_window, s
         const struct vnm_op *op = &p->ops[pc];
         first_window[pc] = m.first = m.made;
         if ((op->kind != VNM_OP_SPAN && op->kind != VNM_OP_VSPAN) || op->b < 2 || op->c > LONG_PASS ||
-            !vnm_runs_valid(p, op))
+            vnm_way_of(p, op) == VNM_WAY_NONE)
             continue;
         m.open = (struct vnm_window){.blocks = 1};
         close_window(&m);

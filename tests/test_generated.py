@@ -130,3 +130,12 @@ def test_stale_means_other_declarations_not_another_cffi(gen_ffi: ModuleType) ->
     assert gen_ffi.is_stale("", fresh)
     more = header.replace("/* CDEF END */", "uint32_t vnm_one_more(void);\n/* CDEF END */")
     assert gen_ffi.is_stale(f"{first}\n * cffi 1.0\n{rest}", gen_ffi.generate(more))
+
+
+def test_calls_that_keep_the_interpreters_lock(gen_ffi: ModuleType) -> None:
+    calls = gen_ffi.OUTPUT.read_text(encoding="utf-8").split("#ifndef PYPY_VERSION")
+    for function in gen_ffi.KEEPING_THE_LOCK:
+        (call,) = (text for text in calls if f"\n_cffi_f_{function}(" in text)
+        assert f"result = {function}(x0);" in call and "Py_BEGIN_ALLOW_THREADS" not in call.split("#else")[0]
+    with pytest.raises(gen_ffi.HeaderError, match="vnm_load"):
+        gen_ffi.keep_the_lock("nothing", "vnm_load")

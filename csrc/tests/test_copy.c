@@ -59,15 +59,14 @@ static void some_copy(void)
     size_t size = (size_t)op.c * op.expr;
     uint8_t *in = filled(size), *out = filled(size), *wanted = filled(size);
     reference(runs, op.b, op.expr, in, wanted);
-    vnm_copy_runs(&p, &op, op.expr, in, out);
+    vnm_copy_runs(&p, &op, vnm_way_of(&p, &op), op.expr, in, out);
     assert(memcmp(out, wanted, size) == 0);
 
     memset(out, 0xa5, size);
     p.windows = windows;
     p.first_window = first;
     p.n_windows = made;
-    assert(vnm_runs_valid(&p, &op));
-    vnm_copy_runs(&p, &op, op.expr, in, out);
+    vnm_copy_runs(&p, &op, vnm_way_of(&p, &op), op.expr, in, out);
     assert(memcmp(out, wanted, size) == 0);
 
     /* windows that no maker makes must stay inside of the op's bytes all the same */
@@ -75,7 +74,7 @@ static void some_copy(void)
         windows[i].at = below(2 * op.c + 1);
         windows[i].blocks = below(3) ? below(4) : 0xffffffffu;
     }
-    vnm_copy_runs(&p, &op, op.expr, in, out);
+    vnm_copy_runs(&p, &op, vnm_way_of(&p, &op), op.expr, in, out);
     free(in);
     free(out);
     free(wanted);

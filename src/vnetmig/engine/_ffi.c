@@ -1347,11 +1347,7 @@ _cffi_f_vnm_load_bound(PyObject *self, PyObject *arg0)
       return NULL;
   }
 
-  Py_BEGIN_ALLOW_THREADS
-  _cffi_restore_errno();
   { result = vnm_load_bound(x0); }
-  _cffi_save_errno();
-  Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
   pyresult = _cffi_from_c_int(result, uint64_t);
@@ -1658,11 +1654,7 @@ _cffi_f_vnm_save_bound(PyObject *self, PyObject *arg0)
       return NULL;
   }
 
-  Py_BEGIN_ALLOW_THREADS
-  _cffi_restore_errno();
   { result = vnm_save_bound(x0); }
-  _cffi_save_errno();
-  Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
   pyresult = _cffi_from_c_int(result, uint64_t);

@@ -186,7 +186,8 @@ class Program:
         """``save_into`` as a call without arguments, the quickest there is: for a record saved over and over.
 
         While the call lives, neither ``output`` nor the record's memory can be resized. It returns 0 when the record
-        cannot be saved, or not within ``output``; ``save_into`` tells why.
+        cannot be saved, or not within ``output``; ``save_into`` tells why. Like ``bytes()`` of a buffer it keeps the
+        interpreter's lock: for threads that are to work side by side, ``save_into`` gives it up.
         """
         return _call(*get_engine(engine).bind_save(self.flat, record.data, output))
 
