@@ -6,7 +6,9 @@ Knows what can be asked for and in which order things are opened; moving bytes i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from vnetmig.analysis.profile.from_stream import OfStream
 from vnetmig.analysis.profile.profile import Profile
@@ -22,7 +24,7 @@ from vnetmig.qemu.relay.rehearsal import rehearse
 from vnetmig.qemu.relay.rewriting import Inspect, Rewrite, Rewriting
 
 
-def relay(
+async def relaying(
     listen_at: str | Address,
     connect_to: str | Address,
     *,
@@ -42,7 +44,9 @@ def relay(
     page_size: int | None = None,
     engine: str | None = None,
 ) -> Relayed:
-    """Stand between two QEMUs for one migration, and return when it is over. ``relaying`` is the same for asyncio.
+    """Stand between two QEMUs for one migration, and return when it is over.
+
+    ``relay`` is to be called, ``relaying`` to be awaited: cancelling it ends the migration, as a Ctrl-C does.
 
     ``listen_at``: where the source will migrate to; ``connect_to``: where the destination waits. unix:PATH,
     tcp:HOST:PORT or fd:N.
@@ -68,50 +72,6 @@ def relay(
     vnetmig.errors.ChannelError: cannot relay through 'file:/tmp/vm'
       expected unix:PATH, tcp:HOST:PORT or fd:N
     """
-    return asyncio.run(
-        relaying(
-            listen_at,
-            connect_to,
-            check=check,
-            qemu=qemu,
-            strict=strict,
-            sets=sets,
-            inspect=inspect,
-            rewrite=rewrite,
-            record=record,
-            record_out=record_out,
-            overwrite=overwrite,
-            late=late,
-            follow=follow,
-            held=held,
-            listening=listening,
-            page_size=page_size,
-            engine=engine,
-        )
-    )
-
-
-async def relaying(
-    listen_at: str | Address,
-    connect_to: str | Address,
-    *,
-    check: Profile | OfStream | None = None,
-    qemu: str | None = None,
-    strict: bool = False,
-    sets: Iterable[str] = (),
-    inspect: Inspect | None = None,
-    rewrite: Rewrite | None = None,
-    record: str | None = None,
-    record_out: str | None = None,
-    overwrite: bool = False,
-    late: bool = False,
-    follow: Follow | None = None,
-    held: Held | None = None,
-    listening: Callable[[str], object] | None = None,
-    page_size: int | None = None,
-    engine: str | None = None,
-) -> Relayed:
-    """``relay`` as a coroutine; cancelling it ends the migration, as a Ctrl-C does."""
     sets = tuple(sets)
     checking = None if check is None else Checking(check, qemu=qemu, strict=strict, engine=engine)
     rewriting = None
@@ -139,3 +99,19 @@ async def relaying(
     if rewriting is not None:
         made.changed = rewriting.changed
     return made
+
+
+_Options = ParamSpec("_Options")
+_Result = TypeVar("_Result")
+
+
+def _waited_for(run: Callable[_Options, Coroutine[Any, Any, _Result]], name: str) -> Callable[_Options, _Result]:
+    @wraps(run)
+    def call(*args: _Options.args, **options: _Options.kwargs) -> _Result:
+        return asyncio.run(run(*args, **options))
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+relay = _waited_for(relaying, "relay")
