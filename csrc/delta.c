@@ -37,18 +37,18 @@ static void write_predicted(const struct prediction *p, uint64_t at, uint64_t si
     uint64_t end = at + size;
     if (at < p->prefix) {
         uint64_t n = (end < p->prefix ? end : p->prefix) - at;
-        memcpy(output, p->base + at, n);
+        memcpy(output, p->base + at, (size_t)n);
         output += n;
         at += n;
     }
     if (at < end && at < p->suffix) {
         uint64_t n = (end < p->suffix ? end : p->suffix) - at;
-        memset(output, 0, n);
+        memset(output, 0, (size_t)n);
         output += n;
         at += n;
     }
     if (at < end)
-        memcpy(output, p->base + (at - p->shift), end - at);
+        memcpy(output, p->base + (at - p->shift), (size_t)(end - at));
 }
 
 /* The predicted bytes [at, at + size): where they stand in the base, or put together in `room`. */
@@ -85,8 +85,8 @@ static const uint8_t *whole_block(const uint8_t *data, uint64_t size, uint8_t *r
 {
     if (size == BLOCK)
         return data;
-    memmove(room, data, size);
-    memset(room + size, 0, BLOCK - size);
+    memmove(room, data, (size_t)size);
+    memset(room + size, 0, (size_t)(BLOCK - size));
     return room;
 }
 
@@ -217,7 +217,7 @@ static void keep(struct writer *w, const uint8_t *start, const uint8_t *end)
     uint64_t size = (uint64_t)(end - start);
     uint8_t *at = place(w, size, NULL);
     if (at && at != start)
-        memcpy(at, start, size);
+        memcpy(at, start, (size_t)size);
     w->used += size;
 }
 
@@ -241,7 +241,7 @@ uint32_t vnm_delta_make(const uint8_t *base, uint64_t base_length, const uint8_t
         uint64_t size = target_length - at < BLOCK ? target_length - at : BLOCK;
         const uint8_t *old = predicted(&p, at, size, old_room);
         const uint8_t *now = target + at;
-        if (memcmp(old, now, size) == 0) {
+        if (memcmp(old, now, (size_t)size) == 0) {
             equal++;
             continue;
         }
@@ -313,7 +313,7 @@ static bool get_runs(struct reader *r, uint8_t *block, uint64_t size)
         at += gap >> 1;
         if (!get_number(r, size - at - 1, &gap) || !need(r, gap + 1))
             return false;
-        memcpy(block + at, r->data + r->at, gap + 1);
+        memcpy(block + at, r->data + r->at, (size_t)(gap + 1));
         r->at += gap + 1;
         at += gap + 1;
     } while (more);

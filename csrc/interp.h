@@ -120,7 +120,7 @@ static inline bool vnm_inside(uint64_t offset, uint64_t size, uint64_t length)
 static inline bool vnm_needs_swap(uint32_t kind)
 {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return (kind & VNM_LITTLE) != 0;
+    return (kind & VNM_LITTLE) != 0 && kind != (1 | VNM_LITTLE);
 #else
     return (kind & VNM_LITTLE) == 0 && kind != 1;
 #endif

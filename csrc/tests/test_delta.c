@@ -21,7 +21,7 @@ static uint32_t below(uint32_t limit)
 /* Memory of exact size, so that ASan sees a byte behind it. */
 static uint8_t *bytes_of(uint64_t size)
 {
-    uint8_t *bytes = malloc(size ? size : 1);
+    uint8_t *bytes = malloc(size ? (size_t)size : 1);
     assert(bytes);
     return bytes;
 }
@@ -29,7 +29,7 @@ static uint8_t *bytes_of(uint64_t size)
 static uint8_t *copy_of(const uint8_t *bytes, uint64_t size)
 {
     uint8_t *copy = bytes_of(size);
-    memcpy(copy, bytes, size);
+    memcpy(copy, bytes, (size_t)size);
     return copy;
 }
 
@@ -90,7 +90,7 @@ static void check_broken(const uint8_t *base, uint32_t base_length, const uint8_
         free(broken);
     }
     uint8_t *longer = bytes_of(delta_length + 1);
-    memcpy(longer, delta, delta_length);
+    memcpy(longer, delta, (size_t)delta_length);
     longer[delta_length] = 0;
     assert(vnm_delta_apply(base, base_length, longer, delta_length + 1, length, output, length, &result) ==
            VNM_CHECK);

@@ -179,7 +179,7 @@ static void what_was_loaded_is_saved_byte_for_byte(void)
     struct vnm_result result;
     uint8_t record[512], output[sizeof wire];
     CHECK(load(wire, sizeof wire, record, sizeof record, &result) == VNM_OK);
-    uint8_t *held = exactly(record, result.used);
+    uint8_t *held = exactly(record, (size_t)result.used);
     uint64_t used = result.used;
     CHECK(vnm_save(&program, held, used, output, sizeof output, &result) == VNM_OK);
     CHECK(result.position == sizeof wire && memcmp(output, wire, sizeof wire) == 0);
@@ -189,7 +189,7 @@ static void what_was_loaded_is_saved_byte_for_byte(void)
         CHECK(result.expected == sizeof wire);
         free(small);
     }
-    for (uint64_t length = 0; length < used; length++) {
+    for (size_t length = 0; length < used; length++) {
         uint8_t *cut = exactly(held, length);
         CHECK(vnm_save(&program, cut, length, output, sizeof output, &result) == VNM_BAD_RECORD);
         free(cut);

@@ -22,9 +22,9 @@ static uint8_t *words(uint64_t size)
         word[6] = (uint8_t)((i + 1) << 4);
         word[7] = i == 1 ? 0x28 : 0x22;
     }
-    uint8_t *data = malloc(size ? size : 1);
+    uint8_t *data = malloc(size ? (size_t)size : 1);
     assert(data);
-    memcpy(data, whole, size);
+    memcpy(data, whole, (size_t)size);
     return data;
 }
 

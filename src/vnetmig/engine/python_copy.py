@@ -28,7 +28,7 @@ _Step = tuple[int, int, bytes, str]
 
 
 def _swapped(kind: int) -> bool:
-    return kind != 1 and kind & LITTLE != _PLAIN
+    return kind & ~LITTLE != 1 and kind & LITTLE != _PLAIN
 
 
 class Copy:
