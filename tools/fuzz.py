@@ -3,7 +3,8 @@
 ``python tools/fuzz.py --seconds 30`` shares 30 seconds among the targets; ``--runs 10000000`` gives each target so many
 executions. Builds them with clang (build/fuzz), starts from the committed corpora (csrc/fuzz/corpus) and the seeds of
 tools/fuzz_seeds.py, and writes a line of JSON per target to ``--log`` (default: build/fuzz/log.jsonl) and to stdout:
-executions, seconds, edges covered, findings. Findings stand in build/fuzz/findings; with any, the exit code is 1.
+executions, seconds, edges covered, findings, and of the target ``whole`` how many inputs had which length. Findings
+stand in build/fuzz/findings; with any, the exit code is 1.
 ``--keep`` minimises what was found into the committed corpora.
 """
 
@@ -22,7 +23,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "fuzz"
 KEPT = ROOT / "csrc" / "fuzz" / "corpus"
-TARGETS = ("load", "save", "program", "delta", "ring")
+TARGETS = ("load", "whole", "save", "program", "delta", "ring", "scan")
+MAX_LEN = {"whole": 1 << 16}
+"""Bytes of one input, where it is not DEFAULT_MAX_LEN."""
+DEFAULT_MAX_LEN = 4096
+OPTIONS = {"whole": ["-len_control=0", "-reduce_inputs=0"]}
 KEPT_BYTES = 1 << 20
 """Of one minimised corpus, before compression; the smallest inputs are kept."""
 
@@ -47,16 +52,18 @@ def corpus(target: str) -> Path:
     return folder
 
 
-def run(target: str, limits: list[str], max_len: int) -> dict[str, object]:
+def run(target: str, limits: list[str], max_len: int, seed: int) -> dict[str, object]:
     findings = BUILD / "findings"
     findings.mkdir(exist_ok=True)
-    command = [BUILD / f"fuzz_{target}", *limits, f"-max_len={max_len}", "-timeout=25", "-print_final_stats=1"]
+    command = [BUILD / f"fuzz_{target}", *limits, f"-max_len={max_len}", f"-seed={seed}", *OPTIONS.get(target, [])]
+    command += ["-timeout=25", "-print_final_stats=1"]
     command += [f"-artifact_prefix={findings}/{target}-", corpus(target), BUILD / "seeds" / target]
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     seconds = time.monotonic() - start
     executed = re.search(r"stat::number_of_executed_units:\s+(\d+)", done.stderr)
     covered = re.findall(r"cov: (\d+)", done.stderr)
+    lengths = re.findall(r"stat::length: (\d+) (\d+)", done.stderr)
     if done.returncode:
         print(done.stderr[-4000:], file=sys.stderr)
     return {
@@ -65,15 +72,18 @@ def run(target: str, limits: list[str], max_len: int) -> dict[str, object]:
         "seconds": round(seconds, 1),
         "edges": int(covered[-1]) if covered else 0,
         "max_len": max_len,
+        "seed": seed,
+        **({"lengths": {length: int(number) for length, number in lengths}} if lengths else {}),
         "findings": int(done.returncode != 0),
     }
 
 
-def keep(target: str) -> None:
+def keep(target: str, max_len: int) -> None:
     """Put the minimised corpus of a target in the repository."""
     small = BUILD / "minimised" / target
     small.mkdir(parents=True, exist_ok=True)
-    command = [BUILD / f"fuzz_{target}", "-merge=1", "-max_len=4096", small, corpus(target), BUILD / "seeds" / target]
+    command = [BUILD / f"fuzz_{target}", "-merge=1", f"-max_len={max_len}"]
+    command += [small, corpus(target), BUILD / "seeds" / target]
     subprocess.run(command, check=True, capture_output=True)
     KEPT.mkdir(exist_ok=True)
     left = KEPT_BYTES
@@ -94,7 +104,8 @@ def main() -> int:
     limit.add_argument("--seconds", type=float, help="for all targets together")
     limit.add_argument("--runs", type=int, help="executions of each target")
     parser.add_argument("--target", choices=TARGETS, action="append", help="only this one (may be given again)")
-    parser.add_argument("--max-len", type=int, default=4096, help="bytes of one input")
+    parser.add_argument("--seed", type=int, default=0, help="of libFuzzer's choices; 0: another one each time")
+    parser.add_argument("--max-len", type=int, help="bytes of one input (default: 4096, whole: 65536)")
     parser.add_argument("--log", type=Path, default=BUILD / "log.jsonl")
     parser.add_argument("--keep", action="store_true", help="minimise into csrc/fuzz/corpus")
     given = parser.parse_args()
@@ -107,12 +118,13 @@ def main() -> int:
     findings = 0
     with given.log.open("a") as log:
         for target in targets:
-            line = run(target, limits, given.max_len)
+            max_len = given.max_len or MAX_LEN.get(target, DEFAULT_MAX_LEN)
+            line = run(target, limits, max_len, given.seed)
             findings += int(bool(line["findings"]))
             for out in (log, sys.stdout):
                 print(json.dumps(line), file=out, flush=True)
             if given.keep:
-                keep(target)
+                keep(target, max_len)
     return 1 if findings else 0
 
 

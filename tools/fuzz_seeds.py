@@ -37,6 +37,9 @@ DEVICES = {
     "serial": ("linux-user-legacy-q72", "serial"),
 }
 
+WHOLE = 40_000
+"""Bytes of a section from which on it is one of a modern device with its queue arrays."""
+
 
 def image(flat: Flat) -> bytes:
     """A program as csrc/fuzz/common.h tells it."""
@@ -80,18 +83,34 @@ def ring_seeds() -> Iterator[bytes]:
             yield bytes((options, 1 + 8, 16)) + pack_queues([queue]) + b"\x40\xff\x03" + memory * 4
 
 
+def scan_seeds() -> Iterator[bytes]:
+    """Pages and zero pages of each size the head can name, with and without an end, some cut."""
+    for number in range(7):
+        size = 64 << number
+        page = struct.pack(">Q", size | 0x28) + bytes(size)
+        zeros = b"".join(struct.pack(">QB", size * i | 0x22, 0) for i in range(40))
+        head = struct.pack("=QBHq", number, 5, 9, 64 * size)
+        for options in (0, 2, 4 | 2, 8 | 2):
+            for pages in (zeros + page + zeros, page * 3 + b"\0" * 8, zeros[:-1], zeros[:9] + page[:-1]):
+                yield bytes((options,)) + head + pages[:4000]
+
+
 def seeds() -> Iterator[tuple[str, bytes]]:
     """(target, input)"""
     known = devices()
     for number, (_, program, payload) in enumerate(known.values()):
         loaded = program.load(payload)
         yield "load", bytes((number,)) + payload
+        if len(payload) >= WHOLE:
+            yield "whole", bytes((number,)) + payload
         yield "save", bytes((number,)) + bytes(loaded.record.data)
         yield "program", image(program.flat) + payload[:64]
     for seed in delta_seeds([payload for _, _, payload in known.values()]):
         yield "delta", seed
     for seed in ring_seeds():
         yield "ring", seed
+    for seed in scan_seeds():
+        yield "scan", seed
 
 
 def main() -> int:

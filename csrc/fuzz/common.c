@@ -10,7 +10,7 @@
 #error "VNM_FUZZ_PROGRAMS is the folder of the programs of real devices"
 #endif
 
-enum { MOST_DEVICES = 32, MOST_OUTPUT = 1 << 24 };
+enum { MOST_DEVICES = 32, MOST_OUTPUT = 1 << 24, MOST_RECORD = 1 << 22 };
 
 void fuzz_broken(const char *condition, const char *file, int line)
 {
@@ -180,4 +180,31 @@ uint32_t fuzz_save(const struct vnm_program *p, const uint8_t *record, size_t le
     code = vnm_save(p, record, length, *output, size, result);
     MUST(code == VNM_OK && result->position == size && result->used == size);
     return code;
+}
+
+static void same_again(const struct vnm_program *p, const uint8_t *input, size_t length,
+                       const uint8_t *record, const struct vnm_result *first)
+{
+    struct vnm_program plain = *p;
+    struct vnm_result result;
+    uint8_t *again = fuzz_room((size_t)first->used);
+    plain.n_windows = 0;
+    MUST(vnm_load(&plain, input, length, again, first->used, &result) == VNM_OK);
+    MUST(result.used == first->used && memcmp(again, record, (size_t)result.used) == 0);
+    free(again);
+}
+
+void fuzz_load_holds(const struct vnm_program *p, const uint8_t *input, size_t length)
+{
+    struct vnm_result result, saved;
+    uint8_t *record, *output;
+    uint32_t code = fuzz_load(p, input, length, MOST_RECORD, &record, &result);
+    MUST(code != VNM_BAD_PROGRAM && code != VNM_BAD_RECORD);
+    if (code == VNM_OK) {
+        MUST(fuzz_save(p, record, (size_t)result.used, &output, &saved) == VNM_OK);
+        MUST(saved.used == result.position && memcmp(output, input, (size_t)saved.used) == 0);
+        free(output);
+        same_again(p, input, length, record, &result);
+    }
+    free(record);
 }

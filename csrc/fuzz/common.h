@@ -56,6 +56,10 @@ uint32_t fuzz_load(const struct vnm_program *p, const uint8_t *input, size_t len
 uint32_t fuzz_save(const struct vnm_program *p, const uint8_t *record, size_t length, uint8_t **output,
                    struct vnm_result *result);
 
+/* What loads fine must save to the bytes that were taken, and load again, in exactly the memory it takes, to
+ * the same record; with and without windows alike. */
+void fuzz_load_holds(const struct vnm_program *p, const uint8_t *input, size_t length);
+
 /* libFuzzer's own mutation. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
