@@ -27,7 +27,7 @@ extern "C" {
 
 /* CDEF BEGIN */
 
-#define VNM_ABI_VERSION 4
+#define VNM_ABI_VERSION 5
 #define VNM_DEPTH 16
 #define VNM_STACK 16
 #define VNM_NESTING 64           /* conditions and bodies of elements inside of one another */
@@ -187,6 +187,17 @@ struct vnm_bound {
  * tells why. */
 uint64_t vnm_save_bound(const struct vnm_bound *bound);
 uint64_t vnm_load_bound(const struct vnm_bound *bound);
+
+/*
+ * vnm_save_batch, vnm_load_batch - vnm_save, vnm_load of each of `n_calls` calls, in their order.
+ *
+ * results[i] becomes what the plain call says of calls[i], so it has room for n_calls of them. Returns how
+ * many failed: these do not stop the others. Calls may share programs and sources. Where targets overlap, the
+ * later call wins, and a batch may load what it has saved. Threads may run batches at once if neither writes
+ * what the other reads or writes.
+ */
+uint64_t vnm_save_batch(const struct vnm_bound *calls, uint64_t n_calls, struct vnm_result *results);
+uint64_t vnm_load_batch(const struct vnm_bound *calls, uint64_t n_calls, struct vnm_result *results);
 
 /*
  * Virtqueue rings in guest memory: the index check that QEMU makes when it loads a virtio device.

@@ -354,6 +354,28 @@ static void every_damaged_program_is_refused_or_run(void)
     }
 }
 
+static void a_batch_is_its_calls(void)
+{
+    enum { CALLS = 4, ROOM = 512, SHORT = 7 };
+    uint8_t records[CALLS][ROOM], outputs[CALLS][sizeof wire];
+    struct vnm_result loaded[CALLS], saved[CALLS];
+    struct vnm_bound loads[CALLS], saves[CALLS];
+    for (size_t i = 0; i < CALLS; i++) {
+        loads[i] = (struct vnm_bound){&program, wire, i == 1 ? SHORT : sizeof wire, records[i], ROOM};
+        loaded[i].code = VNM_BAD_PROGRAM;
+    }
+    CHECK(vnm_load_batch(loads, 0, loaded) == 0 && loaded[0].code == VNM_BAD_PROGRAM);
+    CHECK(vnm_load_batch(loads, CALLS, loaded) == 1);
+    CHECK(loaded[1].code == VNM_TRUNCATED && loaded[1].op == 3);
+    for (size_t i = 0; i < CALLS; i++)
+        saves[i] = (struct vnm_bound){&program, records[i == 1 ? 0 : i], loaded[i == 1 ? 0 : i].used,
+                                      outputs[i], i == 2 ? SHORT : sizeof wire};
+    CHECK(vnm_save_batch(saves, CALLS, saved) == 1);
+    CHECK(saved[2].code == VNM_NO_ROOM && saved[2].expected == sizeof wire);
+    for (size_t i = 0; i < CALLS; i++)
+        CHECK(i == 2 || (saved[i].used == sizeof wire && memcmp(outputs[i], wire, sizeof wire) == 0));
+}
+
 int main(void)
 {
     CHECK(vnm_abi_version() == VNM_ABI_VERSION);
@@ -365,6 +387,7 @@ int main(void)
     every_flipped_bit_is_read_or_refused();
     every_damaged_record_is_saved_or_refused();
     every_damaged_program_is_refused_or_run();
+    a_batch_is_its_calls();
     puts("interp: fine");
     return 0;
 }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from vnetmig.engine import python as _python
-from vnetmig.engine.code import Bound, Flat, Result
+from vnetmig.engine.code import Batch, Bound, Flat, Result
 from vnetmig.engine.rings import Region, RingAnswer, RingQueue
 from vnetmig.errors import EngineError
 
@@ -35,6 +35,14 @@ class Engine(Protocol):
     def bind_load(self, flat: Flat, data: bytes | bytearray, record: bytearray) -> Bound: ...
 
     def bind_save(self, flat: Flat, record: bytearray, output: bytearray) -> Bound: ...
+
+    def bind_load_batch(
+        self, flats: Sequence[Flat], inputs: Sequence[bytes | bytearray | memoryview], records: Sequence[bytearray]
+    ) -> Batch: ...
+
+    def bind_save_batch(
+        self, flats: Sequence[Flat], records: Sequence[bytearray], output: bytearray, places: Sequence[int]
+    ) -> Batch: ...
 
     def rings(
         self,

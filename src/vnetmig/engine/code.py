@@ -12,10 +12,11 @@ native u32 in a record: (arena offset, count) for arrays, (offset of the first n
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from itertools import pairwise
+from typing import Any, Protocol
 
 
 class Op(IntEnum):
@@ -178,3 +179,22 @@ class Result:
 Bound = tuple[Callable[[Any], int], Any, Any]
 """(run, argument, keep): ``run(argument)`` does again what was bound and returns the bytes of the target in use, 0 if
 it failed; the memory it uses lives as long as ``keep``."""
+
+
+class Batch(Protocol):
+    """Calls that were bound together. One thread at a time: the results are the batch's own."""
+
+    def run(self) -> int:
+        """Make all calls, in their order; how many failed. A failing one does not stop the others."""
+
+    def sizes(self) -> list[int]:
+        """``Result.used`` of every call of the last run."""
+
+    def result(self, index: int) -> Result:
+        """What the plain call would have answered in the last run."""
+
+
+def check_places(places: Sequence[int], size: int) -> None:
+    """Rooms side by side in ``size`` bytes of output: ValueError when they are not."""
+    if not places or places[0] < 0 or places[-1] > size or any(end < begin for begin, end in pairwise(places)):
+        raise ValueError(f"no rooms side by side in {size} bytes")

@@ -7,10 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from vnetmig.engine._ffi import ffi, lib
-from vnetmig.engine.code import INSN_WORDS, OP_WORDS, RUN_WORDS, SUB_WORDS, Bound, Code, Flat, Op, Result, Rule
+from vnetmig.engine.code import (
+    INSN_WORDS,
+    OP_WORDS,
+    RUN_WORDS,
+    SUB_WORDS,
+    Batch,
+    Bound,
+    Code,
+    Flat,
+    Op,
+    Result,
+    Rule,
+    check_places,
+)
 from vnetmig.engine.rings import (
     BAD_REGIONS,
     MAX_QUEUES,
@@ -38,6 +52,9 @@ _load, _save = lib.vnm_load, lib.vnm_save
 _make_delta, _apply_delta = lib.vnm_delta_make, lib.vnm_delta_apply
 _scan_ram = lib.vnm_scan_ram
 _new_memory = ffi.new_allocator(should_clear_after_alloc=False)
+_BYTES = ffi.typeof("uint8_t[]")
+_RESULT_WORDS = ffi.sizeof("struct vnm_result") // 8
+_USED_WORD = ffi.offsetof("struct vnm_result", "used") // 8
 
 
 class _Program:
@@ -188,6 +205,55 @@ def bind_load(flat: Flat, data: bytes | bytearray, record: bytearray) -> Bound:
 def bind_save(flat: Flat, record: bytearray, output: bytearray) -> Bound:
     """``save_into`` of the same record to the same output, again and again; both keep their size while this lives."""
     return _bound(flat, lib.vnm_save_bound, record, output)
+
+
+class _Batch:
+    """Calls in C memory, and their results. ``keep`` owns what they point to."""
+
+    def __init__(self, run: Any, calls: list[tuple[Any, ...]], keep: Any) -> None:
+        self._keep = keep
+        self._results = ffi.new("struct vnm_result[]", len(calls))
+        self.run: Callable[[], int] = partial(run, ffi.new("struct vnm_bound[]", calls), len(calls), self._results)
+
+    def sizes(self) -> list[int]:
+        if not len(self._results):
+            return []
+        return memoryview(ffi.buffer(self._results)).cast("B").cast("Q")[_USED_WORD::_RESULT_WORDS].tolist()
+
+    def result(self, index: int) -> Result:
+        result = self._results[index]
+        return _failure(result) if result.code else Result(0, 0, result.position, result.used)
+
+
+def bind_load_batch(
+    flats: Sequence[Flat], inputs: Sequence[bytes | bytearray | memoryview], records: Sequence[bytearray]
+) -> Batch:
+    """``load`` of each of ``inputs`` into the record beside it, as one call, again and again. All keep their size while
+    this lives."""
+    programs = [_prepared(flat) for flat in flats]
+    sources = [_from_buffer(_BYTES, data) for data in inputs]
+    targets = [_from_buffer(_BYTES, record, require_writable=True) for record in records]
+    calls = [
+        (program.struct, source, len(source), target, len(target))
+        for program, source, target in zip(programs, sources, targets, strict=True)
+    ]
+    return _Batch(lib.vnm_load_batch, calls, (programs, sources, targets))
+
+
+def bind_save_batch(
+    flats: Sequence[Flat], records: Sequence[bytearray], output: bytearray, places: Sequence[int]
+) -> Batch:
+    """``save_into`` of each of ``records`` as one call, again and again: number i to output[places[i]:places[i + 1]].
+    All keep their size while this lives."""
+    check_places(places, len(output))
+    programs = [_prepared(flat) for flat in flats]
+    sources = [_from_buffer(_BYTES, record) for record in records]
+    target = _from_buffer(_BYTES, output, require_writable=True)
+    calls = [
+        (program.struct, source, len(source), target + begin, end - begin)
+        for program, source, (begin, end) in zip(programs, sources, pairwise(places), strict=True)
+    ]
+    return _Batch(lib.vnm_save_batch, calls, (programs, sources, target))
 
 
 def rings(

@@ -5,11 +5,17 @@ Needs neither cffi nor numpy. Spans are copied whole (engine.python_copy), never
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+
 from vnetmig.engine.code import (
+    Batch,
     Bound,
     Code,
     Flat,
     Result,
+    check_places,
 )
 from vnetmig.engine.python_delta import apply_delta as apply_delta
 from vnetmig.engine.python_delta import bind_delta as bind_delta
@@ -77,3 +83,35 @@ def bind_save(flat: Flat, record: bytearray, output: bytearray) -> Bound:
         return 0 if result.code else result.used
 
     return run, None, None
+
+
+class _Batch:
+    def __init__(self, calls: Sequence[Callable[[], Result]]) -> None:
+        self._calls = calls
+        self._results = [Result(0, 0, 0, 0)] * len(calls)
+
+    def run(self) -> int:
+        self._results = [call() for call in self._calls]
+        return sum(result.code != 0 for result in self._results)
+
+    def sizes(self) -> list[int]:
+        return [result.used for result in self._results]
+
+    def result(self, index: int) -> Result:
+        return self._results[index]
+
+
+def bind_load_batch(
+    flats: Sequence[Flat], inputs: Sequence[bytes | bytearray | memoryview], records: Sequence[bytearray]
+) -> Batch:
+    """``load`` of each of ``inputs`` into the record beside it, as one call, again and again."""
+    return _Batch([partial(load, *call) for call in zip(flats, inputs, records, strict=True)])
+
+
+def bind_save_batch(
+    flats: Sequence[Flat], records: Sequence[bytearray], output: bytearray, places: Sequence[int]
+) -> Batch:
+    """``save_into`` of each of ``records`` as one call, again and again (number i: output[places[i]:places[i + 1]])."""
+    check_places(places, len(output))
+    rooms = [memoryview(output)[begin:end] for begin, end in pairwise(places)]
+    return _Batch([partial(save_into, *call) for call in zip(flats, records, rooms, strict=True)])

@@ -3,6 +3,7 @@
 Knows vmstate as QEMU's migration code defines it; knows no device, no stream framing and no file.
 """
 
+from vnetmig.vmstate.batch import LoadBatch, SaveBatch, save_batch
 from vnetmig.vmstate.description import Check, Field, List, Optional, Struct, Vmsd
 from vnetmig.vmstate.expression import Const, Count, Expr, Marker, Param, Ref, Version
 from vnetmig.vmstate.overlay import Register
@@ -57,6 +58,7 @@ __all__ = [
     "Expr",
     "Field",
     "List",
+    "LoadBatch",
     "Loaded",
     "Marker",
     "Optional",
@@ -65,8 +67,10 @@ __all__ = [
     "Record",
     "Ref",
     "Register",
+    "SaveBatch",
     "Struct",
     "Type",
     "Version",
     "Vmsd",
+    "save_batch",
 ]

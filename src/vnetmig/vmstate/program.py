@@ -158,7 +158,7 @@ class Program:
         chosen = get_engine(engine)
         result, data = chosen.save(self.flat, record.data)
         if result.code:
-            raise self._encode_error(result, record)
+            raise self.encode_error(result, record)
         size = len(data)
         if _MAY_BIND and chosen.CALLS_COST and 0 < size <= BOUND_BYTES:
             if again:
@@ -179,7 +179,7 @@ class Program:
         if result.code == _NO_ROOM:
             raise ValueError(f"{result.expected} bytes do not fit {len(output)}")
         if result.code:
-            raise self._encode_error(result, record)
+            raise self.encode_error(result, record)
         return result.used
 
     def bind_save(self, record: Record, output: bytearray, engine: str | None = None) -> Callable[[], int]:
@@ -314,7 +314,8 @@ class Program:
             return StreamError(message, offset=offset, field=path.rstrip("."), expected=expected, got=got, code="check")
         return StreamError(failed, offset=offset, field=path, code=code.name.lower())
 
-    def _encode_error(self, result: Result, record: Record) -> EncodeError:
+    def encode_error(self, result: Result, record: Record) -> EncodeError:
+        """Why ``record`` cannot be saved, from an engine's answer."""
         path, vmsd, node = self._place(result, record)
         code = Code(result.code)
         if code == Code.COUNT_MISMATCH:
