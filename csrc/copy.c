@@ -121,7 +121,7 @@ static void copy_strided(const struct vnm_run *run, const uint8_t *restrict in, 
 static void copy_passes(const struct vnm_run *first, const struct vnm_run *end, size_t repeat, size_t step,
                         const uint8_t *restrict in, uint8_t *restrict out)
 {
-    size_t block = step && step < BLOCK_BYTES ? BLOCK_BYTES / step : 1;
+    size_t block = step < BLOCK_BYTES ? BLOCK_BYTES / step : 1;
     while (repeat) {
         size_t n = repeat < block ? repeat : block;
         size_t at = 0;

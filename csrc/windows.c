@@ -184,8 +184,7 @@ struct maker {
 static void close_window(struct maker *m)
 {
     struct vnm_window *last = m->made > m->first && m->made <= m->capacity ? &m->windows[m->made - 1] : NULL;
-    if (m->filled == 16 && last && memcmp(last->mask, m->open.mask, sizeof last->mask) == 0 &&
-        last->at + 16 * last->blocks == m->open.at) {
+    if (m->filled == 16 && last && memcmp(last->mask, m->open.mask, sizeof last->mask) == 0) {
         last->blocks++;
     } else if (m->filled) {
         if (m->made < m->capacity)

@@ -214,8 +214,50 @@ static void hostile_deltas(void)
     }
 }
 
+/* A line that is said to differ, in no byte of it. */
+static void a_line_without_changes(void)
+{
+    static const uint8_t delta[] = {VNM_DELTA_MAGIC,
+                                    128,
+                                    1,
+                                    0,
+                                    1,
+                                    3,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    2,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    'x'};
+    uint8_t base[128] = {0}, output[128];
+    struct vnm_result result;
+    assert(vnm_delta_apply(base, sizeof base, delta, sizeof delta, 128, output, 128, &result) == VNM_OK);
+    assert(result.used == 128 && output[VNM_LINE + 1] == 'x');
+    output[VNM_LINE + 1] = 0;
+    assert(memcmp(output, base, sizeof base) == 0);
+}
+
 int main(void)
 {
+    a_line_without_changes();
     for (uint32_t i = 0; i < ROUNDS; i++) {
         some_delta();
         some_lines(&vnm_plain_lines);

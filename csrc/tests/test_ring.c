@@ -136,6 +136,8 @@ static void legacy_addresses(void)
     q.align = 0; /* the driver has not set it: nothing is computed */
     assert(check(&g, &q, 0, NULL, 0, VNM_OK).used == 0);
     q.align = 4096;
+    q.desc = 0;
+    assert(check(&g, &q, 0, NULL, 0, VNM_OK).used == 0);
     q.desc = UINT64_MAX - 15; /* addresses wrap as they do in QEMU */
     assert(check(&g, &q, 0, NULL, 0, VNM_OK).avail == 16 * 256 - 16);
     free(g.ram);
@@ -172,6 +174,22 @@ static void unknown_and_absent_memory(void)
     g.ram[0xfff] = 0x34;
     g.ram[0x3000] = 0x12;
     assert(check(&g, &q, 0, NULL, 0, VNM_OK).avail_idx == 0x1234);
+
+    /* across the end of what is known, and in a region of one byte */
+    g.n_regions = 1;
+    assert(check(&g, &q, 0, NULL, 0, VNM_OK).known == 0);
+    g.regions[0] = (struct vnm_ring_region){0x7fff, 1, 0xfff};
+    assert(check(&g, &q, 0, NULL, 0, VNM_OK).known == 0);
+    assert(check(&g, &q, VNM_RINGS_ABSENT_ZERO, NULL, 0, VNM_OK).avail_idx == 0x34);
+
+    /* too much in use, whatever the guest has made available */
+    q = split(&g, 8, 3, 3, 100);
+    g.regions[0] = (struct vnm_ring_region){USED, 0x1000, USED};
+    s = check(&g, &q, 0, NULL, 0, VNM_OK);
+    assert(s.verdict == VNM_RING_UNKNOWN && s.inuse == (uint16_t)(3 - 100) && s.in_flight == 0);
+    q.avail = 0x7ffd;
+    g.n_regions = 2;
+    g.regions[0] = (struct vnm_ring_region){0x7000, 0x1000, 0};
 
     /* the end of the address space */
     q.avail = UINT64_MAX - 2;
@@ -250,6 +268,21 @@ static void packed_ring(void)
     q.last_avail_idx = q.used_idx = 4; /* indices behind the ring: nothing is read */
     s = check(&g, &q, 0, heads, 4, VNM_OK);
     assert(s.known == 0 && s.waiting == 0);
+
+    q.last_avail_idx = 3;
+    q.used_idx = 1;
+    q.inuse = 5; /* more than the ring has: nothing is looked for */
+    s = check(&g, &q, 0, heads, 4, VNM_OK);
+    assert(s.inuse == 5 && s.n_heads == 0 && s.in_flight == 0);
+    q.inuse = 2;
+    g.regions[0].length = DESC + 16 * 3 + 14; /* the flags of the last entry are not known */
+    s = check(&g, &q, 0, heads, 4, VNM_OK);
+    assert(s.n_heads == 1 && s.known == VNM_RING_HEADS_READ);
+    g.regions[0].length = DESC;
+    assert(check(&g, &q, 0, heads, 4, VNM_OK).known == 0);
+    g.regions[0].length = RAM_BYTES;
+    q.used_idx = 4;
+    q.inuse = 0;
 
     for (uint32_t i = 0; i < 4; i++) /* the wrap counter turns at the end of the ring */
         put16(g.ram, DESC + 16 * i + 14, i < 2 ? USED_FLAG : AVAILABLE);
