@@ -93,11 +93,12 @@ def test_a_migration(machine: Qemu, tmp_path: Path, asks: bool) -> None:
     assert made["answer"] == (0 if asks else None)
     assert made["source"].startswith("stopped")
     assert made["bytes"] == path.stat().st_size
-    assert [phase["phase"] for phase in made["phases"]] == ["setup", "rounds", "switchover", "devices", "ending"]
-    assert made["pages"] + made["zero_pages"] >= (32 << 20) // 4096
+    account, ram = made["account"], made["account"]["ram"]
+    assert [phase["phase"] for phase in account["phases"]] == ["setup", "rounds", "switchover", "devices", "ending"]
+    assert ram["pages"] + ram["zero_pages"] >= (32 << 20) // 4096
     stream = vnetmig.load(path)
     assert stream.device("virtio-net").mac == machine.rx_filter()["main-mac"]
-    assert [seen["idstr"] for seen in made["devices"]] == [s.idstr for s in stream.sections if s.type == "full"]
+    assert [seen["idstr"] for seen in account["devices"]] == [s.idstr for s in stream.sections if s.type == "full"]
 
 
 def test_a_rehearsal_leaves_it_running(machine: Qemu, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def _followed() -> Iterator[Callable[[Account], object] | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from vnetmig.report.relay import progress_line
+    from vnetmig.report.account import progress_line
 
     def follow(account: Account) -> None:
         sys.stderr.write(f"\r\x1b[K{progress_line(account)}")

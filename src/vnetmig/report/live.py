@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vnetmig.migration.account import Account, Phase
 from vnetmig.qemu.capture import Captured
 from vnetmig.qemu.send import Sent
 from vnetmig.qemu.serve import Served
-from vnetmig.report.blocks import Block, Facts, Note, Table, columns
+from vnetmig.report.account import account_blocks, account_json
+from vnetmig.report.blocks import Block, Facts, Note
 from vnetmig.report.json import Json
 
 _RAM = {
@@ -49,7 +49,7 @@ def captured_json(made: Captured) -> dict[str, Json]:
         "status_before": made.before,
         "status": made.after,
         "notes": list(made.notes),
-        **account_json(made.account),
+        "account": account_json(made.account),
     }
 
 
@@ -103,77 +103,5 @@ def served_json(made: Served) -> dict[str, Json]:
         "source": made.source,
         "switchover_ack": made.acknowledged,
         "seconds": made.seconds,
-        **account_json(made.account),
+        "account": account_json(made.account),
     }
-
-
-def account_blocks(account: Account) -> Iterator[Block]:
-    """Phases, rounds of RAM and devices, as they came by."""
-    began = account.began or 0
-    if account.rounds:
-        table = Table("RAM", columns("round", ">sections", ">bytes", ">pages", ">zero", ">ms"))
-        table.rows = [
-            (
-                one.kind,
-                str(one.sections),
-                str(one.size),
-                str(one.pages + one.encoded),
-                str(one.zero_pages),
-                _ms(one.began, one.ended),
-            )
-            for one in account.rounds
-        ]
-        yield table
-    if account.devices:
-        table = Table("devices", columns(">at ms", ">bytes", "when", "device"))
-        table.rows = [
-            (_ms(began, seen.began), str(seen.size), "early" if seen.early else "stopped", seen.name)
-            for seen in account.devices
-        ]
-        yield table
-    phases = [
-        (phase.value, f"at {_ms(began, when)} ms, offset {offset:#x}")
-        for phase, when, offset in account.phases
-        if phase is not Phase.NOTHING
-    ]
-    yield Facts("phases", phases)
-
-
-def account_json(account: Account) -> dict[str, Json]:
-    began = account.began or 0
-    return {
-        "machine": account.machine,
-        "capabilities": list(account.capabilities),
-        "received": account.size,
-        "ram_bytes": account.ram_bytes,
-        "pages": account.pages,
-        "zero_pages": account.zero_pages,
-        "phases": [{"phase": phase.value, "ns": when - began, "offset": at} for phase, when, at in account.phases],
-        "rounds": [
-            {
-                "kind": one.kind,
-                "sections": one.sections,
-                "bytes": one.size,
-                "pages": one.pages,
-                "zero_pages": one.zero_pages,
-                "encoded": one.encoded,
-                "began": one.began - began,
-                "ended": one.ended - began,
-            }
-            for one in account.rounds
-        ],
-        "devices": [
-            {
-                "idstr": seen.idstr,
-                "instance_id": seen.instance_id,
-                "bytes": seen.size,
-                "early": seen.early,
-                "began": seen.began - began,
-            }
-            for seen in account.devices
-        ],
-    }
-
-
-def _ms(start: int, end: int) -> str:
-    return f"{(end - start) / 1e6:.1f}"
