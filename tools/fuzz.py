@@ -3,8 +3,8 @@
 ``python tools/fuzz.py --seconds 30`` shares 30 seconds among the targets; ``--runs 10000000`` gives each target so many
 executions. Builds them with clang (build/fuzz), starts from the committed corpora (csrc/fuzz/corpus) and the seeds of
 tools/fuzz_seeds.py, and writes a line of JSON per target to ``--log`` (default: build/fuzz/log.jsonl) and to stdout:
-executions, seconds, edges covered, findings, and of the target ``whole`` how many inputs had which length. Findings
-stand in build/fuzz/findings; with any, the exit code is 1, and also when a target covers nothing.
+executions, seconds, edges covered, findings, a digest of the source, and of the target ``whole`` how many inputs had
+which length. Findings stand in build/fuzz/findings; with any, the exit code is 1, and also when a target covers nothing.
 ``--keep`` minimises what was found into the committed corpora. ``--target reader`` is tools/fuzz_reader.py, which needs
 atheris and is left out when no target is named.
 """
@@ -12,6 +12,7 @@ atheris and is left out when no target is named.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import re
@@ -60,6 +61,15 @@ def corpus(target: str) -> Path:
     return folder
 
 
+def source(target: str) -> str:
+    """Which code was fuzzed: a digest of the C core, or of the package that reads."""
+    files = (ROOT / "src" / "vnetmig").rglob("*.py") if target == READER else (ROOT / "csrc").glob("*.[ch]")
+    digest = hashlib.sha1()
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def run(target: str, limits: list[str], max_len: int, seed: int) -> dict[str, object]:
     findings = BUILD / "findings"
     findings.mkdir(exist_ok=True)
@@ -84,6 +94,7 @@ def run(target: str, limits: list[str], max_len: int, seed: int) -> dict[str, ob
         "edges": int(covered[-1]) if covered else 0,
         "max_len": max_len,
         "seed": seed,
+        "source": source(target),
         **({"lengths": {length: int(number) for length, number in lengths}} if lengths else {}),
         **({"outcomes": json.loads(outcomes[-1])} if outcomes else {}),
         "findings": int(done.returncode != 0 or not covered),
