@@ -4,7 +4,7 @@
 executions. Builds them with clang (build/fuzz), starts from the committed corpora (csrc/fuzz/corpus) and the seeds of
 tools/fuzz_seeds.py, and writes a line of JSON per target to ``--log`` (default: build/fuzz/log.jsonl) and to stdout:
 executions, seconds, edges covered, findings, a digest of the source, and of the target ``whole`` how many inputs had
-which length. Findings stand in build/fuzz/findings; with any, the exit code is 1, and also when a target covers nothing.
+which length. Findings stand in build/fuzz/findings; with any, or when a target covers nothing, the exit code is 1.
 ``--keep`` minimises what was found into the committed corpora. ``--target reader`` is tools/fuzz_reader.py, which needs
 atheris and is left out when no target is named.
 """
@@ -62,8 +62,12 @@ def corpus(target: str) -> Path:
 
 
 def source(target: str) -> str:
-    """Which code was fuzzed: a digest of the C core, or of the package that reads."""
-    files = (ROOT / "src" / "vnetmig").rglob("*.py") if target == READER else (ROOT / "csrc").glob("*.[ch]")
+    """Which code was fuzzed: a digest of the C core, or of the package that is imported here."""
+    package = find_spec("vnetmig")
+    if target == READER and package is not None and package.origin:
+        files = Path(package.origin).parent.rglob("*.py")
+    else:
+        files = (ROOT / "csrc").glob("*.[ch]")
     digest = hashlib.sha1()
     for path in sorted(files):
         digest.update(path.read_bytes())
