@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT / "tests" / "laws"), str(ROOT / "tests" / "engine")]
 from odd_programs import EVERYTHING  # noqa: E402
 from real_streams import Sample, sample  # noqa: E402
 
+from fuzz_streams import small_captures  # noqa: E402
 from vnetmig.engine import get  # noqa: E402
 from vnetmig.engine.code import Flat  # noqa: E402
 from vnetmig.engine.rings import RingQueue, pack_queues  # noqa: E402
@@ -111,6 +112,8 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         yield "ring", seed
     for seed in scan_seeds():
         yield "scan", seed
+    for number, capture in enumerate(small_captures()):
+        yield "reader", bytes((number,)) + capture.data
 
 
 def main() -> int:

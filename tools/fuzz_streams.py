@@ -11,6 +11,7 @@ The counts are one line of JSON.
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
 import json
 import lzma
@@ -22,16 +23,26 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import vnetmig
 from vnetmig.engine import engines, get
 from vnetmig.errors import VnetmigError
+from vnetmig.stream import vmdescription
+from vnetmig.stream.libvirt import LibvirtImage
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = 10.0
 LARGEST = 1 << 20
 """Bytes of a capture that is still worth its time."""
+SMALL = 1 << 17
+"""Bytes of one that is read in milliseconds."""
+DESCRIPTION_HEADER = 5
+"""qemu: migration/savevm.c:qemu_savevm_state_complete_precopy: u8 QEMU_VM_VMDESCRIPTION, u32 length"""
+PART_OF_RAM = 4096
+SECTION_PART = 2
+"""qemu: migration/savevm.c:QEMU_VM_SECTION_PART"""
 
 
 @dataclass
@@ -43,23 +54,62 @@ class Capture:
     edges: list[tuple[int, int]] = field(default_factory=list)
     sections: list[tuple[int, int]] = field(default_factory=list)
     numbers: list[tuple[int, int]] = field(default_factory=list)
+    description: tuple[int, int] | None = None
+    """(begin, bytes) of the text of the vmdescription."""
 
     @classmethod
     def read(cls, folder: Path) -> Capture | None:
         (path,) = folder.glob("stream.bin*")
         data = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
-        if len(data) > LARGEST:
-            return None
-        capture = cls(folder.name, data)
+        return cls.of(folder.name, data) if len(data) <= LARGEST else None
+
+    @classmethod
+    def of(cls, name: str, data: bytes) -> Capture:
+        capture = cls(name, data)
         for section in vnetmig.load(data, partial=True).sections:
             begin, end = section.span
             first, last = section.payload_span
             capture.sections.append((begin, end))
             capture.edges += [(begin, first + 16), (max(last - 8, first), end + 8)]
-        text = data.rfind(b'{"')
-        if text >= 0:
-            capture.numbers = [(text + m.start(), text + m.end()) for m in re.finditer(rb"\d+", data[text:])]
+        place = vmdescription.find(data)
+        if place is not None:
+            text, size = capture.description = place
+            numbers = re.finditer(rb"\d+", data[text : text + size])
+            capture.numbers = [(text + m.start(), text + m.end()) for m in numbers]
         return capture
+
+    def shortened(self) -> Capture:
+        """Without the vmdescription and most pages of RAM: what takes the time of a load, and the room of a corpus."""
+        data = bytearray(self.data)
+        if self.description is not None:
+            del data[self.description[0] - DESCRIPTION_HEADER :]
+        for begin, end in reversed(self.sections):
+            if end - begin > PART_OF_RAM and data[begin] == SECTION_PART:
+                del data[begin:end]
+        return Capture.of(f"{self.name}, shortened", bytes(data))
+
+    def wrapped(self) -> tuple[Capture, Capture]:
+        """As a libvirt image, and compressed; damaged in what is around the stream."""
+        image = LibvirtImage(b"<domain/>", 1).encode() + self.data
+        packed = gzip.compress(self.data, mtime=0)
+        return (
+            Capture(f"{self.name}, of libvirt", image, [(0, len(image) - len(self.data))]),
+            Capture(f"{self.name}, gzip", packed, [(0, 16), (len(packed) - 8, len(packed))]),
+        )
+
+
+def captures() -> list[Capture]:
+    """Of tests/streams, by name; not the largest."""
+    folders = sorted(path.parent for path in (ROOT / "tests" / "streams").glob("*/truth.json"))
+    return [capture for folder in folders if (capture := Capture.read(folder)) is not None]
+
+
+@lru_cache(maxsize=1)
+def small_captures() -> list[Capture]:
+    """Small ones as they are, those that are small without their vmdescription and pages, and the least in wrappers."""
+    whole = captures()
+    small = [capture for capture in (*whole, *(one.shortened() for one in whole)) if len(capture.data) <= SMALL]
+    return [*small, *min(small, key=lambda capture: len(capture.data)).wrapped()]
 
 
 def some_place(capture: Capture, data: bytearray, rng: random.Random) -> int:
@@ -179,12 +229,11 @@ def main() -> int:
     parser.add_argument("--findings", type=Path, default=ROOT / "build" / "fuzz" / "findings")
     given = parser.parse_args()
     rng = random.Random(given.seed)
-    folders = sorted(path.parent for path in (ROOT / "tests" / "streams").glob("*/truth.json"))
-    captures = [capture for folder in folders if (capture := Capture.read(folder)) is not None]
+    known = captures()
     told: Counter[str] = Counter()
     start = time.monotonic()
     while told["streams"] < given.runs if given.runs else time.monotonic() - start < given.seconds:
-        capture = rng.choice(captures)
+        capture = rng.choice(known)
         data = bytearray(capture.data)
         for _ in range(rng.choice((1, 1, 2, 4))):
             if data:
