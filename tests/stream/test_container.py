@@ -126,10 +126,14 @@ def test_any_flip_is_refused_or_unpacked(kind: Compression, data: st.DataObject)
 
 
 def test_an_xz_file_that_asks_for_too_much_memory() -> None:
-    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]
-    data = lzma.compress(b"x", filters=filters)
+    """A gigabyte of dictionary: written into the block's header, since to compress so takes more than 32 bits reach."""
+    data = bytearray(lzma.compress(b"x"))
+    header = slice(12, 12 + 4 * data[12])  # behind the stream's: size, flags, filter, size of properties, dictionary
+    assert data[14:16] == b"\x21\x01"
+    data[16] = 36
+    data[header.stop : header.stop + 4] = zlib.crc32(data[header]).to_bytes(4, "little")
     with pytest.raises(StreamError, match="is damaged") as caught:
-        unwrap(data)
+        unwrap(bytes(data))
     assert "emory" in str(caught.value.got)
 
 
