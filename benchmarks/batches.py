@@ -10,10 +10,16 @@ from vnetmig.engine import engines, get
 from vnetmig.vmstate import Record, SaveBatch
 
 DEVICES = 1000
-AGAIN = 50
+AGAIN = 20
 """Runs of a batch in one go, where threads are compared: starting one takes as long as saving some hundred devices."""
 
 CALLS, BOUND_CALLS, BATCH = "calls", "bound calls", "batch"
+CANDIDATES = tuple(
+    f"{name} {how}"
+    for name in engines()
+    for how in (BATCH, CALLS, BOUND_CALLS)
+    if how != BOUND_CALLS or get(name).CALLS_COST
+)
 ONE_THREAD, TWO_THREADS = "one thread", "two threads"
 
 Calls = Mapping[str, Callable[[], object]]

@@ -37,14 +37,14 @@ class Contest:
     def run(self) -> None:
         repeats = {name: self._repeats(call) for name, call in self.calls.items()}
         slots = {
-            name: min(self.slots, _slots(self._slot(call, repeats[name]) * repeats[name]))
+            name: _slots(self._slot(call, repeats[name]) * repeats[name], self.slots)
             for name, call in self.calls.items()
         }
         times: dict[str, list[float]] = {name: [] for name in self.calls}
         gc.collect()
         gc.disable()
         try:
-            for turn in range(SLOTS):
+            for turn in range(self.slots):
                 for name, call in self.calls.items():
                     if turn < slots[name]:
                         times[name].append(self._slot(call, repeats[name]))
@@ -74,8 +74,8 @@ class Contest:
         return {other: round(self.times(other, name), 3) for other in self.calls if other != name}
 
 
-def _slots(seconds: float) -> int:
-    return max(SLOTS_MIN, min(SLOTS, int(BUDGET_SECONDS / seconds)))
+def _slots(seconds: float, most: int) -> int:
+    return max(SLOTS_MIN, min(most, int(BUDGET_SECONDS / seconds)))
 
 
 def table(contest: Contest) -> list[str]:

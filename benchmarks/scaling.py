@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batches import BATCH, CALLS, Calls, saves_of
+from batches import CANDIDATES, Calls, saves_of
 from scaling_peers import PEERS, peers_of
 
 from vnetmig.document.workload import net4, of_pairs
@@ -10,14 +10,13 @@ from vnetmig.engine import engines
 
 DEVICES = (1, 4, 16, 64, 256, 1024, 4096)
 PAIRS = (1, 4, 16, 64, 256, 1024)
-OF_DEVICES = (*(f"{name} {how}" for name in engines() for how in (BATCH, CALLS)), *PEERS)
+OF_DEVICES = (*CANDIDATES, *PEERS)
 OF_PAIRS = (*engines(), *PEERS)
 
 
 def of_devices(devices: int) -> Calls:
     """net4, many times."""
-    calls = saves_of(net4(), devices)
-    return {name: call for name, call in {**calls, **peers_of(net4(), 4, devices)}.items() if name in OF_DEVICES}
+    return {**saves_of(net4(), devices), **peers_of(net4(), 4, devices)}
 
 
 def of_queue_pairs(pairs: int) -> Calls:

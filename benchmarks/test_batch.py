@@ -6,13 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from batches import BATCH, BOUND_CALLS, CALLS, DEVICES, ONE_THREAD, TWO_THREADS, saves_of, threads
+from batches import BATCH, CANDIDATES, DEVICES, ONE_THREAD, TWO_THREADS, saves_of, threads
 
 from vnetmig.document.workload import net4
-from vnetmig.engine import engines, get
-
-CANDIDATES = [f"{name} {how}" for name in engines() for how in (CALLS, BATCH)]
-CANDIDATES += [f"{name} {BOUND_CALLS}" for name in engines() if get(name).CALLS_COST]
+from vnetmig.engine import engines
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES)
