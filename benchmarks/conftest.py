@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from race import SLOT_SECONDS, Contest, table
+from race import SLOT_SECONDS, SLOTS, Contest, table
 
 Build = Callable[[], Mapping[str, Callable[[], object]]]
 
@@ -25,10 +25,10 @@ ROUNDS, ROUNDS_SLOW, SLOW = 15, 3, 0.05
 
 
 @pytest.fixture(scope="session")
-def contest() -> Callable[[str, Build, tuple[str, ...]], Contest]:
-    def find(name: str, build: Build, reference: tuple[str, ...]) -> Contest:
+def contest() -> Callable[..., Contest]:
+    def find(name: str, build: Build, reference: tuple[str, ...], slots: int = SLOTS) -> Contest:
         if name not in _contests:
-            found = Contest(name, build(), reference)
+            found = Contest(name, build(), reference, slots=slots)
             found.run()
             _contests[name] = found
         return _contests[name]

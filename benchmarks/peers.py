@@ -114,7 +114,7 @@ _QUEUE = struct.Struct(">IIIQQQHHHHBBBBBBIHIQ")
 _DESCRIPTOR = struct.Struct(">QIHH")
 
 
-def _device_bytes(d: Device) -> bytes:
+def device_bytes(d: Device) -> bytes:
     parts = [
         _DEVICE.pack(
             d.status, d.isr, d.queue_sel, d.guest_features, d.mac, d.net_status, d.mergeable_rx_bufs,
@@ -140,7 +140,7 @@ def _device_bytes(d: Device) -> bytes:
     return b"".join(parts)
 
 
-def _device_of(wire: bytes, queues: int, inflight: int) -> Device:
+def device_of(wire: bytes, queues: int, inflight: int) -> Device:
     table = _INDIRECTIONS.unpack_from(wire, _DEVICE.size)
     at = _DEVICE.size + _INDIRECTIONS.size
     vq = []
@@ -190,8 +190,8 @@ def struct_objects(name: str, wire: bytes) -> Peer:
         section = _section_of(wire)
         return Peer(lambda: _section_bytes(section), lambda: _section_of(wire), _section_bytes)
     queues, inflight = {"net4": (9, 0), "net256": (513, 256)}[name]
-    device = _device_of(wire, queues, inflight)
-    return Peer(lambda: _device_bytes(device), lambda: _device_of(wire, queues, inflight), _device_bytes)
+    device = device_of(wire, queues, inflight)
+    return Peer(lambda: device_bytes(device), lambda: device_of(wire, queues, inflight), device_bytes)
 
 
 def struct_tuple(rows: Rows, wire: bytes) -> Peer:

@@ -55,3 +55,11 @@ def against_cat(path: Path, runs: int) -> tuple[list[float], list[float]]:
     cpu_seconds(INSPECT, path)  # page cache and compiled modules
     turns = [(cpu_seconds(CAT, path), walk_seconds(path), cpu_seconds(INSPECT, path)) for _ in range(runs)]
     return [walk / cat for cat, walk, _ in turns], [inspect / cat for cat, _, inspect in turns]
+
+
+def against_analyzer(path: Path, script: Path, runs: int) -> list[float]:
+    """CPU of QEMU's scripts/analyze-migration.py, which prints the stream at ``path`` as JSON too, in multiples of
+    `inspect --json`: ``runs`` of each, in turns. It prints values; `inspect` prints offset, size and type with each."""
+    analyze = (sys.executable, str(script), "-f")
+    cpu_seconds(INSPECT, path)  # page cache and compiled modules
+    return [cpu_seconds(analyze, path) / cpu_seconds(INSPECT, path) for _ in range(runs)]

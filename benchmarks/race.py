@@ -28,23 +28,30 @@ class Contest:
     seconds: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     """What else there is to say of a candidate, for the table."""
+    least: dict[str, float] = field(default_factory=dict)
+    """The quickest slot's seconds: for calls that need more than one processor, which others may have."""
+    slots: int = SLOTS
     clock: Callable[[], float] = perf_counter
     """``time.thread_time`` leaves out when others have the processor; not for calls that start processes or threads."""
 
     def run(self) -> None:
         repeats = {name: self._repeats(call) for name, call in self.calls.items()}
-        slots = {name: _slots(self._slot(call, repeats[name]) * repeats[name]) for name, call in self.calls.items()}
+        slots = {
+            name: _slots(self._slot(call, repeats[name]) * repeats[name], self.slots)
+            for name, call in self.calls.items()
+        }
         times: dict[str, list[float]] = {name: [] for name in self.calls}
         gc.collect()
         gc.disable()
         try:
-            for turn in range(SLOTS):
+            for turn in range(self.slots):
                 for name, call in self.calls.items():
                     if turn < slots[name]:
                         times[name].append(self._slot(call, repeats[name]))
         finally:
             gc.enable()
         self.seconds = {name: median(found) for name, found in times.items()}
+        self.least = {name: min(found) for name, found in times.items()}
 
     def _slot(self, call: Callable[[], object], repeat: int) -> float:
         """Seconds of one call, over ``repeat`` of them."""
@@ -67,8 +74,8 @@ class Contest:
         return {other: round(self.times(other, name), 3) for other in self.calls if other != name}
 
 
-def _slots(seconds: float) -> int:
-    return max(SLOTS_MIN, min(SLOTS, int(BUDGET_SECONDS / seconds)))
+def _slots(seconds: float, most: int) -> int:
+    return max(SLOTS_MIN, min(most, int(BUDGET_SECONDS / seconds)))
 
 
 def table(contest: Contest) -> list[str]:

@@ -76,7 +76,13 @@ DEVICE: Rows = (
 
 DESCRIPTOR: Rows = (("addr", "Q"), ("len", "I"), ("id", "H"), ("flags", "H"))
 
-NET4: Rows = (*DEVICE, ("vq", 9, QUEUE))
+
+def of_pairs(pairs: int) -> Rows:
+    """A device of so many queue pairs and the control queue."""
+    return (*DEVICE, ("vq", 2 * pairs + 1, QUEUE))
+
+
+NET4 = of_pairs(4)
 NET256: Rows = (*DEVICE, ("vq", 513, (*QUEUE, ("inflight", 256, DESCRIPTOR))))
 
 # The sample's section. A subsection's header (mark, name, version) is bytes to the peers: they need not look it up.

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 
-from goals import FIGURES, GOALS, INSTRUCTIONS, UNMEASURED, Goal
+from goals import FIGURES, GOALS, INSTRUCTIONS, SCALING, Goal
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
@@ -22,8 +24,9 @@ compared.
 """
 TAIL = """
 To measure again: `pytest benchmarks --benchmark-only` prints every candidate beside its peers (`VNETMIG_BENCH_RAM` sets
-the size of the stream with RAM), `python tools/measure_goals.py` writes the file that this page is made of, and
-`python tools/count_instructions.py` the counts, which CI lets grow by 3 % at most.
+the size of the stream with RAM). This page is made of what `python tools/measure_goals.py` (of one goal: `--only KEY`)
+and `python tools/measure_scaling.py` write, and of the counts of `python tools/count_instructions.py`, which CI lets
+grow by 3 % at most.
 """
 
 
@@ -50,9 +53,34 @@ def row(goal: Goal, spread: list[float]) -> str:
     )
 
 
+def item(head: str, text: str) -> list[str]:
+    return wrap(f"* {head}: {text}", 118, subsequent_indent="  ")
+
+
+def unmeasured(figures: Mapping[str, object], reasons: Mapping[str, str]) -> list[str]:
+    """What there is no figure for, and why."""
+    missing = [goal for goal in GOALS if goal.key not in figures]
+    if not missing:
+        return []
+    lines = [line for goal in missing for line in item(goal.measure, reasons.get(goal.key, "nobody has yet"))]
+    return ["Not measured:", "", *lines, ""]
+
+
+def curve(candidates: Mapping[str, Mapping[str, float]], head: str) -> list[str]:
+    """A row for each number, a column for each candidate."""
+    steps = next(iter(candidates.values()))
+    return [
+        f"| {head} | {' | '.join(candidates)} |",
+        "|---:" * (len(candidates) + 1) + "|",
+        *(f"| {int(many):,} | {' | '.join(number(found[many]) for found in candidates.values())} |" for many in steps),
+        "",
+    ]
+
+
 def page() -> str:
     measured = json.loads(FIGURES.read_text(encoding="utf-8"))
     counted = json.loads(INSTRUCTIONS.read_text(encoding="utf-8"))
+    grown = json.loads(SCALING.read_text(encoding="utf-8"))
     figures = {**measured["figures"], "instructions": [counted["instructions"]["save net4"]] * 3}
     lines = [
         f"* machine: {measured['machine']}; load when it began: {measured['load'][0]:.1f}",
@@ -65,12 +93,24 @@ def page() -> str:
         "",
         "| | median | runs | must | met | best | reached |",
         "|---|---|---|---|---|---|---|",
-        *(row(goal, figures[goal.key]) for goal in GOALS),
+        *(row(goal, figures[goal.key]) for goal in GOALS if goal.key in figures),
         "",
-        "Not measured:",
+        *unmeasured(figures, measured["unmeasured"]),
+        *(line for goal in GOALS if goal.note for line in item(goal.measure, goal.note)),
         "",
-        *(f"* {what}: {why}" for what, why in UNMEASURED),
+        "## How the cost grows",
         "",
+        f"Medians, microseconds of CPU time; load when it began: {grown['load'][0]:.1f}. Of the engines, `batch` is",
+        "one call of `SaveBatch.run`, `calls` are one of `Program.save` for each, `bound calls` one of",
+        "`Program.bind_save`. The peers (benchmarks/scaling_peers.py) are objects that `struct` packs one by one, and",
+        "all devices in one array of numpy.",
+        "",
+        "Many devices of 4 queue pairs, each 1,872 bytes of stream, per device:",
+        "",
+        *curve(grown["devices"], "devices"),
+        "One device of many queue pairs, each 136 bytes, per queue pair; it has a control queue and 1,260 bytes more:",
+        "",
+        *curve(grown["queue pairs"], "queue pairs"),
         "## Instructions of the C kernels",
         "",
         "| one call | instructions |",

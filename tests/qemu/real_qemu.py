@@ -153,9 +153,17 @@ _CAPTURED_MEMORY = 96 << 20
 
 
 @contextlib.contextmanager
-def replay(folder: Path, stream: Path, binary: str = BINARY) -> Iterator[Qemu]:
-    """A machine that has loaded ``stream``, made from CAPTURE: paused, with the capture's ring pages as its RAM."""
-    pages = json.loads(lzma.decompress((STREAMS / CAPTURE / "rings.json.xz").read_bytes()))
+def replay(
+    folder: Path,
+    stream: Path,
+    binary: str = BINARY,
+    *more: str,
+    capture: str = CAPTURE,
+    nic: str = f"{NIC},packed=on",
+    machine: str = "pc-i440fx-7.2",
+) -> Iterator[Qemu]:
+    """A machine that has loaded ``stream``, made from ``capture``: paused, with the capture's ring pages as its RAM."""
+    pages = json.loads(lzma.decompress((STREAMS / capture / "rings.json.xz").read_bytes()))
     ram = folder / "ram"
     with ram.open("wb") as file:
         file.truncate(_CAPTURED_MEMORY)
@@ -167,10 +175,10 @@ def replay(folder: Path, stream: Path, binary: str = BINARY) -> Iterator[Qemu]:
     backend = f"memory-backend-file,id=ram0,size={_CAPTURED_MEMORY},mem-path={ram},share=on"
     with Qemu(
         folder,
-        *("-object", backend, "-serial", "null", "-kernel", str(kernel), "-S", "-incoming", "defer"),
-        nic=f"{NIC},packed=on",
+        *("-object", backend, "-serial", "null", "-kernel", str(kernel), "-S", "-incoming", "defer", *more),
+        nic=nic,
         binary=binary,
-        machine="pc-i440fx-7.2,accel=tcg,memory-backend=ram0",
+        machine=f"{machine},accel=tcg,memory-backend=ram0",
         memory="96M",
     ) as machine:
         ignore_shared = {"capability": "x-ignore-shared", "state": True}

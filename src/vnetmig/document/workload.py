@@ -156,10 +156,15 @@ def _made(name: str, pairs: int, queue: tuple[Item, ...], fields_of_queue: int) 
     return Workload(name, program, wire, record, len(DEVICE_FIELDS) + queues * fields_of_queue)
 
 
+def of_pairs(pairs: int) -> Workload:
+    """A device like ``net4`` with another number of queue pairs."""
+    return _made(f"net{pairs}", pairs, QUEUE_FIELDS, len(QUEUE_FIELDS))
+
+
 @lru_cache(maxsize=1)
 def net4() -> Workload:
     """A small device: what a call costs."""
-    return _made("net4", 4, QUEUE_FIELDS, len(QUEUE_FIELDS))
+    return of_pairs(4)
 
 
 @lru_cache(maxsize=1)
