@@ -46,7 +46,7 @@ def points(monkeypatch: pytest.MonkeyPatch, fresh: None) -> Callable[..., None]:
             EntryPoint(name, f"vnetmig.migration.registration:announced_{name}", registration.GROUP)
             for name in functions
         ]
-        monkeypatch.setattr(registration, "entry_points", lambda group: found if group == registration.GROUP else [])
+        monkeypatch.setattr(registration, "_entry_points", lambda: found)
 
     return announce
 

@@ -8,7 +8,7 @@ import pytest
 
 import vnetmig
 from vnetmig.vmstate import Record
-from vnetmig.vmstate.fields import Field, FieldMap
+from vnetmig.vmstate.fields import Field, FieldMap, Rows
 from vnetmig.vmstate.rows import row_of
 
 ARRAYS = ("virtqueues.vq", "extra_state.pci.modern_state.vqs")
@@ -44,3 +44,13 @@ def test_stretches_are_all_leaves_together(record: Record) -> None:
         position, number = offset + size, number + count
     assert number == len(leaves)
     assert position == leaves[-1].offset + leaves[-1].size
+
+
+def test_groups_are_the_leaves(record: Record) -> None:
+    """An array stands for its leaves, whether of numbers or of structures."""
+    groups = list(FieldMap(record, 100).groups())
+    together = list(chain.from_iterable(found.leaves() if isinstance(found, Rows) else (found,) for found in groups))
+    assert together == list(FieldMap(record, 100).leaves())
+    arrays = {found.path: found for found in groups if isinstance(found, Rows)}
+    assert {"vlans", *ARRAYS} <= set(arrays)
+    assert [field.value for _, field in arrays["vlans"].leaves()] == list(record["vlans"])  # type: ignore[call-overload]

@@ -9,18 +9,27 @@ from collections.abc import Iterator
 
 from vnetmig.document.section import Section
 from vnetmig.stream.iterative import FLAG_BYTES, FLAG_NAMES, INIT_STATE, IterativeData
-from vnetmig.vmstate.fields import Field, FieldMap
+from vnetmig.vmstate.fields import Field, FieldMap, Rows
 
 Leaf = tuple[str, Field]
 
 
 def section_fields(section: Section) -> Iterator[Leaf]:
     """(path, field) of everything in the payload that has a name, in wire order."""
+    for found in section_groups(section):
+        if type(found) is Rows:
+            yield from found.leaves()
+        else:
+            yield found  # type: ignore[misc]
+
+
+def section_groups(section: Section) -> Iterator[Leaf | Rows]:
+    """``section_fields``, with those of an array of plain structures together."""
     payload = section.payload
     if isinstance(payload, IterativeData):
         yield from _iterative(section, payload)
     elif section.record is not None:
-        yield from FieldMap(section.record, section.record_offset).leaves()
+        yield from FieldMap(section.record, section.record_offset).groups()
 
 
 def _iterative(section: Section, payload: IterativeData) -> Iterator[Leaf]:

@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from vnetmig.engine import python as _python
 from vnetmig.engine.code import Batch, Bound, Flat, Result
 from vnetmig.engine.rings import Region, RingAnswer, RingQueue
 from vnetmig.errors import EngineError
@@ -84,17 +83,20 @@ def _native() -> tuple[Engine | None, str]:
     return module, ""
 
 
+def _python() -> Engine:
+    return importlib.import_module("vnetmig.engine.python")
+
+
 def _choose() -> tuple[dict[str, Engine], str, str]:
     wanted = os.environ.get("VNETMIG_ENGINE", "auto") or "auto"
     if wanted not in ("auto", "c", "python"):
         raise EngineError(f"VNETMIG_ENGINE={wanted}: there is auto, c, python")
-    found: dict[str, Engine] = {"python": _python}
     native, cause = (None, "") if wanted == "python" else _native()
     if native is not None:
-        found = {"c": native, **found}
-    elif wanted == "c":
+        return {"c": native}, "c", cause
+    if wanted == "c":
         raise EngineError(f"the C engine is not available: {cause}")
-    return found, next(iter(found)), cause
+    return {"python": _python()}, "python", cause
 
 
 _found, name, missing_cause = _choose()
@@ -102,14 +104,17 @@ _found, name, missing_cause = _choose()
 
 def engines() -> tuple[str, ...]:
     """Names of the engines of this installation, the default first."""
-    return tuple(_found)
+    return tuple(dict.fromkeys((*_found, "python")))
 
 
 def get(which: str | None = None) -> Engine:
     """The engine called ``which`` (None: the default). EngineError when it is not available."""
     engine = _found.get(which or name)
     if engine is None:
-        raise EngineError(f"engine '{which}' is not available (there is: {', '.join(_found)}) {missing_cause}".rstrip())
+        if which != "python":
+            there = ", ".join(engines())
+            raise EngineError(f"engine '{which}' is not available (there is: {there}) {missing_cause}".rstrip())
+        engine = _found[which] = _python()  # only now: loading it takes a tenth of a small `inspect`
     return engine
 
 

@@ -20,10 +20,8 @@ from vnetmig.engine.code import (
 from vnetmig.engine.python_delta import apply_delta as apply_delta
 from vnetmig.engine.python_delta import bind_delta as bind_delta
 from vnetmig.engine.python_delta import make_delta as make_delta
-from vnetmig.engine.python_interp import COMBINE as COMBINE
+from vnetmig.engine.python_expression import Stop
 from vnetmig.engine.python_interp import NAME as NAME
-from vnetmig.engine.python_interp import Stop
-from vnetmig.engine.python_interp import evaluate as evaluate
 from vnetmig.engine.python_load import Loader
 from vnetmig.engine.python_rings import rings as rings
 from vnetmig.engine.python_save import Saver

@@ -1,4 +1,4 @@
-"""Frames, expressions and the loop over the ops: what loading and saving share (csrc/interp.c).
+"""Frames and the loop over the ops: what loading and saving share (csrc/interp.c).
 
 Knows op codes; knows neither side. It is the readable specification of both.
 """
@@ -13,42 +13,28 @@ from typing import Any, ClassVar
 from vnetmig.engine.code import (
     DEPTH,
     LITTLE,
-    SIGNED,
-    STACK,
     Code,
     Flat,
-    Insn,
     Op,
     OpRow,
     Result,
 )
 from vnetmig.engine.python_copy import Copy
+from vnetmig.engine.python_expression import Stop, run_expression
 from vnetmig.engine.verify import check
 
 NAME = "python"
 
-_MASK = (1 << 64) - 1
 U32 = struct.Struct("=I")
 SLOT = struct.Struct("=II")
 SUBSECTION = struct.Struct("=III")
 BE32 = struct.Struct(">I")
-_NATIVE = {1: "B", 2: "H", 4: "I", 8: "Q", 1 | SIGNED: "b", 2 | SIGNED: "h", 4 | SIGNED: "i", 8 | SIGNED: "q"}
 SUBSECTION_MARK = 0x05
 
 # Plain integers: an enum member is dear to look up and to hash.
 END, IF, CHECK = int(Op.END), int(Op.IF), int(Op.CHECK)
 SPAN, VSPAN, EACH, FIXED = int(Op.SPAN), int(Op.VSPAN), int(Op.EACH), int(Op.FIXED)
 LIST, SUBSECTIONS = int(Op.LIST), int(Op.SUBSECTIONS)
-_I_END, _I_CONST, _I_LOAD, _I_NOT = int(Insn.END), int(Insn.CONST), int(Insn.LOAD), int(Insn.NOT)
-
-
-class Stop(Exception):
-    """Ends a run; carries the result."""
-
-    def __init__(self, code: Code, expected: int = 0, got: int = 0) -> None:
-        self.code = code
-        self.expected = expected
-        self.got = got
 
 
 def _valid(flat: Flat, op: OpRow) -> bool:
@@ -85,7 +71,7 @@ def _prepared(flat: Flat) -> _Prepared:
 
 
 class Run:
-    """Frames and expressions: what loading and saving share (csrc/interp.c)."""
+    """What loading and saving share (csrc/interp.c)."""
 
     RUN: ClassVar[Mapping[int, Callable[[Any, int, OpRow], None]]] = {}
     """What runs an op, by its kind; those with a body of their own and those without."""
@@ -122,38 +108,7 @@ class Run:
 
     def evaluate(self, first: int, pc: int) -> int:
         self.pc = pc
-        stack: list[int] = []
-        insns = self.flat.insns
-        for at in range(first, len(insns)):
-            op, a, b, c = insns[at]
-            if op == _I_END:
-                if len(stack) != 1:
-                    break
-                return stack[0]
-            if op == _I_CONST:
-                if len(stack) >= STACK or a >= len(self.flat.consts):
-                    break
-                stack.append(self.flat.consts[a])
-            elif op == _I_LOAD:
-                if len(stack) >= STACK or b >= len(self.frames):
-                    break
-                offset = self.frames[-1 - b] + a
-                if offset + (c & 0xFF) > self.length:
-                    raise Stop(Code.BAD_RECORD)
-                native = _NATIVE.get(c & (SIGNED | 0xFF))
-                if native is None:
-                    break
-                stack.append(struct.unpack_from("=" + native, self.record, offset)[0] & _MASK)
-            elif op == _I_NOT:
-                if not stack:
-                    break
-                stack[-1] = int(not stack[-1])
-            else:
-                if len(stack) < 2 or op not in COMBINE:
-                    break
-                y = stack.pop()
-                stack[-1] = COMBINE[op](stack[-1], y) & _MASK
-        raise Stop(Code.BAD_PROGRAM)
+        return run_expression(self.flat, first, self.record, self.length, self.frames)
 
     def check(self, pc: int, op: OpRow) -> None:
         got = self.evaluate(op.expr, pc)
@@ -205,28 +160,3 @@ class Run:
         if stop is None:
             return Result(0, 0, self.position, used)
         return Result(stop.code, self.pc, self.position, used, stop.expected, stop.got, tuple(self.trail))
-
-
-COMBINE: dict[int, Callable[[int, int], int]] = {
-    Insn.ADD: lambda x, y: x + y,
-    Insn.SUB: lambda x, y: x - y,
-    Insn.MUL: lambda x, y: x * y,
-    Insn.DIV: lambda x, y: x // y if y else 0,
-    Insn.AND: lambda x, y: x & y,
-    Insn.OR: lambda x, y: x | y,
-    Insn.EQ: lambda x, y: int(x == y),
-    Insn.NE: lambda x, y: int(x != y),
-    Insn.LT: lambda x, y: int(x < y),
-    Insn.LE: lambda x, y: int(x <= y),
-}
-
-
-def evaluate(flat: Flat, first: int, record: bytearray | memoryview, frames: tuple[int, ...]) -> int:
-    """The value of the expression at ``insns[first]`` with ``frames`` open (record offsets, root first)."""
-    run = Run(flat, record)
-    run.length = len(record)
-    run.frames = list(frames)
-    try:
-        return run.evaluate(first, 0)
-    except Stop:
-        return 0

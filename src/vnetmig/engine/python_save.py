@@ -13,6 +13,7 @@ from vnetmig.engine.code import (
     Flat,
     OpRow,
 )
+from vnetmig.engine.python_expression import Stop
 from vnetmig.engine.python_interp import (
     BE32,
     EACH,
@@ -26,7 +27,6 @@ from vnetmig.engine.python_interp import (
     U32,
     VSPAN,
     Run,
-    Stop,
 )
 
 

@@ -9,11 +9,11 @@ function without arguments, which is called once, before the first section is re
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from vnetmig.errors import MigrationError
+from vnetmig.migration.announcements import may_be_announced
 from vnetmig.migration.handlers import SaveVMHandlers
 from vnetmig.migration.registry import PRIORITY_DEFAULT, Registry, SaveStateEntry
 from vnetmig.stream.device_state import DeviceDecoder
@@ -22,6 +22,9 @@ from vnetmig.vmstate.description import Vmsd
 from vnetmig.vmstate.program import Program
 from vnetmig.vmstate.trial import Candidate, Judge, Resolved, resolve
 from vnetmig.vmstate.versions import check_version
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP: Final = "vnetmig.devices"
 
@@ -156,13 +159,21 @@ def discover() -> None:
             return
         _discovering = True
         try:
-            for point in entry_points(group=GROUP):
+            for point in _entry_points():
                 if (point.name, point.value) not in _announced:
                     _announce(point)
                     _announced.add((point.name, point.value))
         finally:
             _discovering = False
         _discovered = True
+
+
+def _entry_points() -> Iterable[EntryPoint]:
+    if not may_be_announced(GROUP):
+        return ()
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
 
 
 def _announce(point: EntryPoint) -> None:

@@ -5,16 +5,13 @@ Knows documents. Field lists are made while they are written: a stream has a hun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from json import dumps
-from json.encoder import encode_basestring_ascii as quoted
 
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
-from vnetmig.report.fields import Coverage, Leaf, coverage, device_name, partial_fields, section_fields
-from vnetmig.report.json import Json, Text, error_json, value_json
-from vnetmig.report.naming import names
+from vnetmig.report.fields import Coverage, coverage, device_name, partial_fields, section_groups
+from vnetmig.report.fields_json import fields_json
+from vnetmig.report.json import Json, error_json
 from vnetmig.report.ram import RamSummary, summarize
 from vnetmig.report.rings import ring_states, rings_json
 from vnetmig.report.sections import described_by, frame_flags, iterative_flags, virtio_sections
@@ -94,21 +91,8 @@ def section_json(stream: Stream, section: Section, counted: Coverage, *, rings: 
         }
         if rings:
             made["rings"] = rings_json(ring_states(stream, section))
-    made["fields"] = fields_json(device_name(section), section_fields(section))
+    made["fields"] = fields_json(device_name(section), section_groups(section))
     return made
-
-
-def fields_json(device: str, leaves: Iterable[Leaf]) -> Iterator[Json]:
-    """``names`` is there where bits or special values have names."""
-    for path, (value, offset, size, type_name) in leaves:
-        text = str(value) if type(value) is int else dumps(value_json(value))
-        meaning = names(device, path, value) if device else ()
-        more = f', "names": {dumps(meaning)}' if meaning else ""
-        # By hand: the general encoder takes twice as long as all else that is done for a field.
-        yield Text(
-            f'{{"path": {quoted(path)}, "offset": {offset}, "size": {size}, '
-            f'"type": {quoted(type_name)}, "value": {text}{more}}}'
-        )
 
 
 def coverage_json(counted: Coverage) -> dict[str, Json]:

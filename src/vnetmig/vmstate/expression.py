@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vnetmig.engine.code import Insn
-from vnetmig.engine.python import COMBINE
+from vnetmig.engine.python_expression import COMBINE
 
 _MASK = (1 << 64) - 1
 

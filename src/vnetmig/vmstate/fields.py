@@ -11,7 +11,7 @@ from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import TYPE_CHECKING, NamedTuple
 
 from vnetmig.vmstate.layout import Kind
-from vnetmig.vmstate.rows import Row, row_of
+from vnetmig.vmstate.rows import Row, row_of, row_of_numbers
 from vnetmig.vmstate.value import Value, decode, decode_register, registers
 
 if TYPE_CHECKING:
@@ -28,6 +28,29 @@ class Field(NamedTuple):
     type: str
 
 
+class Rows(NamedTuple):
+    """The leaves of a plain array: element i stands at ``offset + i * row.size``, its values in
+    ``data[at + i * stride:]``, and its leaves are named ``path[i]`` and the cell's name."""
+
+    path: str
+    row: Row
+    offset: int
+    elements: int
+    data: bytearray
+    at: int
+    stride: int
+
+    def leaves(self) -> Iterator[tuple[str, Field]]:
+        wire, at, unpack, cells = self.offset, self.at, self.row.values.unpack_from, self.row.cells
+        for index in range(self.elements):
+            element = f"{self.path}[{index}]"
+            for cell, value in zip(cells, unpack(self.data, at), strict=True):
+                seen = bool(value) if cell.truth and value < 2 else value
+                yield element + cell.name, Field(seen, wire + cell.offset, cell.size, cell.type)
+            at += self.stride
+            wire += self.row.size
+
+
 class FieldMap(Mapping[str, Field]):
     """``record.fields()``: iterate in wire order, look up by path."""
 
@@ -37,25 +60,37 @@ class FieldMap(Mapping[str, Field]):
 
     def leaves(self) -> Iterator[tuple[str, Field]]:
         """(path, Field) in wire order."""
+        for found in self.groups():
+            if type(found) is Rows:
+                yield from found.leaves()
+            else:
+                yield found  # type: ignore[misc]
+
+    def groups(self) -> Iterator[tuple[str, Field] | Rows]:
+        """``leaves``, with those of a plain array together."""
         for spot in self._record.walk(rows=True):
-            row = row_of(spot.node)
-            yield from self._cut(spot) if row is None else self._cut_row(row, spot)
+            rows = self._rows(spot)
+            if rows is None:
+                yield from self._cut(spot)
+            else:
+                yield rows
 
     def stretches(self) -> Iterator[tuple[int, int, int]]:
         """(offset, size, leaves) of leaves that stand side by side, in wire order: all leaves together, sooner."""
-        record = self._record
-        for spot in record.walk(rows=True):
-            node, wire = spot.node, self._base + spot.wire
-            row = row_of(node)
-            if row is not None:
-                count = record.elements_in(spot)[1]
-                yield wire, row.size * count, len(row.cells) * count
-            elif node.kind is Kind.LEAF and node.type is not None and node.type.form != "bytes":
-                count = record.values_in(spot)[1]
-                yield wire, node.type.size * count, count
+        for found in self.groups():
+            if type(found) is Rows:
+                yield found.offset, found.row.size * found.elements, len(found.row.cells) * found.elements
             else:
-                for _, found in self._cut(spot):
-                    yield found.offset, found.size, 1
+                yield found[1].offset, found[1].size, 1  # type: ignore[union-attr]
+
+    def _rows(self, spot: Spot) -> Rows | None:
+        node, record = spot.node, self._record
+        numbers = node.kind is Kind.VLEAF or (node.kind is Kind.LEAF and node.count is not None)
+        row = row_of_numbers(node.type) if numbers and node.type is not None else row_of(node)
+        if row is None:
+            return None
+        at, count = record.values_in(spot) if numbers else record.elements_in(spot)
+        return Rows(spot.path, row, self._base + spot.wire, count, record.data, at, node.size)
 
     def _cut(self, spot: Spot) -> Iterator[tuple[str, Field]]:
         node, data = spot.node, self._record.data
@@ -86,21 +121,13 @@ class FieldMap(Mapping[str, Field]):
         if node.kind == Kind.LEAF and node.count is None:
             yield spot.path, Field(decode(kind, data, at), wire, kind.size, kind.name)
             return
+        rows = self._rows(spot)
+        if rows is not None:
+            yield from rows.leaves()
+            return
         for i in range(count):
             value = decode(kind, data, at + i * kind.size)
             yield f"{spot.path}[{i}]", Field(value, wire + i * kind.size, kind.size, kind.name)
-
-    def _cut_row(self, row: Row, spot: Spot) -> Iterator[tuple[str, Field]]:
-        wire = self._base + spot.wire
-        at, count = self._record.elements_in(spot)
-        unpack, data, size = row.values.unpack_from, self._record.data, spot.node.size
-        for index in range(count):
-            element = f"{spot.path}[{index}]"
-            for cell, value in zip(row.cells, unpack(data, at), strict=True):
-                seen = bool(value) if cell.truth and value < 2 else value
-                yield element + cell.name, Field(seen, wire + cell.offset, cell.size, cell.type)
-            at += size
-            wire += row.size
 
     def __iter__(self) -> Iterator[str]:
         for path, _ in self.leaves():

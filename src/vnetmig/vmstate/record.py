@@ -10,8 +10,8 @@ import struct
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from vnetmig.engine import python as interpreter
 from vnetmig.engine.code import SLOT_BYTES
+from vnetmig.engine.python_expression import evaluate
 from vnetmig.errors import FieldError
 from vnetmig.vmstate import openings, subsections
 from vnetmig.vmstate.description import Field as FieldItem
@@ -56,7 +56,7 @@ class Record:
     # walking
 
     def _exists(self, node: Node, frames: tuple[int, ...]) -> bool:
-        return node.when is None or bool(interpreter.evaluate(self.program.flat, node.when, self.data, frames))
+        return node.when is None or bool(evaluate(self.program.flat, node.when, self.data, frames))
 
     def _slot(self, at: int) -> tuple[int, int]:
         if at + SLOT_BYTES > len(self.data):
@@ -379,7 +379,7 @@ class Record:
             raise FieldError(f"'{path}' has a fixed number of elements")
         if not isinstance(item.count, Ref):
             assert node.count_expr is not None
-            said = interpreter.evaluate(self.program.flat, node.count_expr, self.data, spot.frames)
+            said = evaluate(self.program.flat, node.count_expr, self.data, spot.frames)
             if said != count:
                 raise FieldError(f"'{path}': its number follows from {item.count}, which is {said}")
         if not 0 <= count <= item.limit:

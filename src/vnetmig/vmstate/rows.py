@@ -1,4 +1,4 @@
-"""Arrays of structures that are plain: every element has the same values at the same places.
+"""Arrays that are plain: of numbers, or of structures with the same values at the same places in every element.
 
 Knows when a node is such an array, and how to take an element apart in one step. Most fields of a modern section stand
 in two of them; walking them node by node takes longer than all else. Must not know streams or devices.
@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from vnetmig.vmstate.description import Field
 from vnetmig.vmstate.layout import Kind, Node
+from vnetmig.vmstate.types import Type
 from vnetmig.vmstate.value import NATIVE
 
 _NODES_KEPT = 1024
@@ -74,3 +75,10 @@ def row_of(node: Node) -> Row | None:
             cells.append(Cell(name, wire, kind.size, kind.name, kind.form == "bool"))
             wire += kind.size
     return Row(struct.Struct("".join(parts)), tuple(cells), wire)
+
+
+@lru_cache(maxsize=_NODES_KEPT)
+def row_of_numbers(kind: Type) -> Row | None:
+    """The element of an array of ``kind``; None where those are no numbers."""
+    native = NATIVE.get((kind.form, kind.size))
+    return None if native is None else Row(native, (Cell("", 0, kind.size, kind.name, kind.form == "bool"),), kind.size)
