@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from vnetmig.document.section import Section
 from vnetmig.stream.iterative import FLAG_BYTES, FLAG_NAMES, INIT_STATE, IterativeData
-from vnetmig.vmstate.fields import Field, FieldMap
+from vnetmig.vmstate.fields import Field, FieldMap, Rows
 
 Leaf = tuple[str, Field]
 
@@ -21,6 +21,15 @@ def section_fields(section: Section) -> Iterator[Leaf]:
         yield from _iterative(section, payload)
     elif section.record is not None:
         yield from FieldMap(section.record, section.record_offset).leaves()
+
+
+def section_pieces(section: Section) -> Iterator[Leaf | Rows]:
+    """As ``section_fields``, but arrays of plain structures whole."""
+    payload = section.payload
+    if isinstance(payload, IterativeData) or section.record is None:
+        yield from section_fields(section)
+    else:
+        yield from FieldMap(section.record, section.record_offset).pieces()
 
 
 def _iterative(section: Section, payload: IterativeData) -> Iterator[Leaf]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from vnetmig.document.section import Section
 from vnetmig.document.section_fields import Leaf as Leaf
 from vnetmig.document.section_fields import section_fields as section_fields
+from vnetmig.document.section_fields import section_pieces as section_pieces
 from vnetmig.document.stream import Stream
 from vnetmig.stream.iterative import FLAG_BYTES, IDSTR_SUFFIX, IterativeData
 from vnetmig.stream.payload import Payload, Raw

@@ -24,6 +24,12 @@ class Text(str):
     __slots__ = ()
 
 
+class Texts(str):
+    """JSON already: some values of an array, each on a line of its own, without comma and indentation."""
+
+    __slots__ = ()
+
+
 _INDENT = "  "
 
 
@@ -70,6 +76,8 @@ def _array(value: Iterable[Json], depth: int) -> Iterator[str]:
     for child in value:
         if type(child) is Text:
             yield f"{separator}{inner}{child}"
+        elif type(child) is Texts:
+            yield separator + inner + child.replace("\n", f",\n{inner}")
         elif _on_one_line(child):  # nearly always: one piece instead of a generator
             yield f"{separator}{inner}{json.dumps(child)}"
         else:

@@ -97,9 +97,18 @@ def names(device: str, path: str, value: object) -> Names:
     """
     if device not in SECTIONS or not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         return ()
-    key = _NUMBERS.sub("", path) if "[" in path or "#" in path else path
-    namer = _OF_ALL.get(key) or (_OF_NET.get(key) if device == "virtio-net" else None)
+    namer = _namer(device, path)
     if namer is None:
         return ()
     found = _INDEX.search(path)
     return namer(device, value, int(found.group(1)) if found else 0)
+
+
+def may_have_names(device: str, path: str) -> bool:
+    """Whether there is a value of this field for which ``names`` says something; the index in ``path`` is any."""
+    return device in SECTIONS and _namer(device, path) is not None
+
+
+def _namer(device: str, path: str) -> Namer | None:
+    key = _NUMBERS.sub("", path) if "[" in path or "#" in path else path
+    return _OF_ALL.get(key) or (_OF_NET.get(key) if device == "virtio-net" else None)

@@ -12,9 +12,9 @@ from json.encoder import encode_basestring_ascii as quoted
 
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
-from vnetmig.report.fields import Coverage, Leaf, coverage, device_name, partial_fields, section_fields
-from vnetmig.report.json import Json, Text, error_json, value_json
-from vnetmig.report.naming import names
+from vnetmig.report.fields import Coverage, Leaf, coverage, device_name, partial_fields, section_pieces
+from vnetmig.report.json import Json, Text, Texts, error_json, value_json
+from vnetmig.report.naming import may_have_names, names
 from vnetmig.report.ram import RamSummary, summarize
 from vnetmig.report.rings import ring_states, rings_json
 from vnetmig.report.sections import described_by, frame_flags, iterative_flags, virtio_sections
@@ -26,6 +26,7 @@ from vnetmig.stream.iterative import IterativeData
 from vnetmig.stream.ram_words import Block
 from vnetmig.stream.tentative import Frame
 from vnetmig.stream.vmdescription import Style
+from vnetmig.vmstate.fields import Rows
 
 
 def stream_json(stream: Stream, *, rings: bool = False) -> dict[str, Json]:
@@ -94,21 +95,53 @@ def section_json(stream: Stream, section: Section, counted: Coverage, *, rings: 
         }
         if rings:
             made["rings"] = rings_json(ring_states(stream, section))
-    made["fields"] = fields_json(device_name(section), section_fields(section))
+    made["fields"] = fields_json(device_name(section), section_pieces(section))
     return made
 
 
-def fields_json(device: str, leaves: Iterable[Leaf]) -> Iterator[Json]:
+def fields_json(device: str, pieces: Iterable[Leaf | Rows]) -> Iterator[Json]:
     """``names`` is there where bits or special values have names."""
-    for path, (value, offset, size, type_name) in leaves:
+    # By hand: the general encoder takes twice as long as all else that is done for a field.
+    for piece in pieces:
+        if isinstance(piece, Rows):
+            yield from _rows(device, piece)
+            continue
+        path, (value, offset, size, type_name) = piece
         text = str(value) if type(value) is int else dumps(value_json(value))
         meaning = names(device, path, value) if device else ()
         more = f', "names": {dumps(meaning)}' if meaning else ""
-        # By hand: the general encoder takes twice as long as all else that is done for a field.
         yield Text(
             f'{{"path": {quoted(path)}, "offset": {offset}, "size": {size}, '
             f'"type": {quoted(type_name)}, "value": {text}{more}}}'
         )
+
+
+def _rows(device: str, rows: Rows) -> Iterator[Json]:
+    """An element at a time; their texts differ in numbers only. Most fields of a stream are in such arrays."""
+    cells = rows.row.cells
+    if any(may_have_names(device, f"{rows.path}[0]{cell.name}") for cell in cells):
+        yield from fields_json(device, rows.leaves())
+        return
+    element = _literal(quoted(rows.path)[:-1])
+    lines = "\n".join(
+        f'{{"path": {element}[%d]{_literal(quoted(cell.name)[1:])}, "offset": %d, "size": {cell.size}, '
+        f'"type": {_literal(quoted(cell.type))}, "value": %s}}'
+        for cell in cells
+    )
+    no_numbers = [place for place, cell in enumerate(cells) if cell.truth or cell.is_bytes]
+    offsets = [rows.offset + cell.offset for cell in cells]
+    for index, values in enumerate(rows.values):
+        texts: list[object] = [index] * (3 * len(cells))
+        texts[1::3] = offsets
+        texts[2::3] = values
+        for place in no_numbers:
+            texts[3 * place + 2] = dumps(value_json(cells[place].seen(values[place])))
+        yield Texts(lines % tuple(texts))
+        offsets = [offset + rows.row.size for offset in offsets]
+
+
+def _literal(text: str) -> str:
+    return text.replace("%", "%%")
 
 
 def coverage_json(counted: Coverage) -> dict[str, Json]:

@@ -7,7 +7,8 @@ computed before it is asked for, and nothing is kept.
 from __future__ import annotations
 
 import sys
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from vnetmig.vmstate.layout import Kind
@@ -28,6 +29,26 @@ class Field(NamedTuple):
     type: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The fields of an array of plain structures, all at once: ``values`` has a tuple for each element, in it one value
+    for each cell of ``row``. The first element is at ``offset``."""
+
+    path: str
+    row: Row
+    offset: int
+    values: Iterable[tuple[int | bytes, ...]]
+
+    def leaves(self) -> Iterator[tuple[str, Field]]:
+        """(path, Field) of each, in wire order."""
+        cells, wire = self.row.cells, self.offset
+        for index, values in enumerate(self.values):
+            element = f"{self.path}[{index}]"
+            for cell, value in zip(cells, values, strict=True):
+                yield element + cell.name, Field(cell.seen(value), wire + cell.offset, cell.size, cell.type)
+            wire += self.row.size
+
+
 class FieldMap(Mapping[str, Field]):
     """``record.fields()``: iterate in wire order, look up by path."""
 
@@ -37,9 +58,23 @@ class FieldMap(Mapping[str, Field]):
 
     def leaves(self) -> Iterator[tuple[str, Field]]:
         """(path, Field) in wire order."""
-        for spot in self._record.walk(rows=True):
+        for piece in self.pieces():
+            if type(piece) is Rows:
+                yield from piece.leaves()
+            else:
+                yield piece  # type: ignore[misc]
+
+    def pieces(self) -> Iterator[tuple[str, Field] | Rows]:
+        """As ``leaves``, but arrays of plain structures whole, for who can do with all their fields at once."""
+        record = self._record
+        for spot in record.walk(rows=True):
             row = row_of(spot.node)
-            yield from self._cut(spot) if row is None else self._cut_row(row, spot)
+            if row is None:
+                yield from self._cut(spot)
+                continue
+            begin, count = record.elements_in(spot)
+            ends = range(begin, begin + count * spot.node.size, spot.node.size)
+            yield Rows(spot.path, row, self._base + spot.wire, (row.values.unpack_from(record.data, at) for at in ends))
 
     def stretches(self) -> Iterator[tuple[int, int, int]]:
         """(offset, size, leaves) of leaves that stand side by side, in wire order: all leaves together, sooner."""
@@ -89,18 +124,6 @@ class FieldMap(Mapping[str, Field]):
         for i in range(count):
             value = decode(kind, data, at + i * kind.size)
             yield f"{spot.path}[{i}]", Field(value, wire + i * kind.size, kind.size, kind.name)
-
-    def _cut_row(self, row: Row, spot: Spot) -> Iterator[tuple[str, Field]]:
-        wire = self._base + spot.wire
-        at, count = self._record.elements_in(spot)
-        unpack, data, size = row.values.unpack_from, self._record.data, spot.node.size
-        for index in range(count):
-            element = f"{spot.path}[{index}]"
-            for cell, value in zip(row.cells, unpack(data, at), strict=True):
-                seen = bool(value) if cell.truth and value < 2 else value
-                yield element + cell.name, Field(seen, wire + cell.offset, cell.size, cell.type)
-            at += size
-            wire += row.size
 
     def __iter__(self) -> Iterator[str]:
         for path, _ in self.leaves():

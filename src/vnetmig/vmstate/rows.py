@@ -26,6 +26,11 @@ class Cell:
     size: int
     type: str
     truth: bool
+    is_bytes: bool = False
+
+    def seen(self, value: int | bytes) -> int | bytes:
+        """What people see of a value that ``Row.values`` read."""
+        return value == 1 if self.truth and value in (0, 1) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def row_of(node: Node) -> Row | None:
             if not count or (isinstance(child.item, Field) and child.item.overlay is not None):
                 return None
             parts.append(f"{count}s")
-            cells.append(Cell(f".{child.name}", wire, count, kind.name, False))
+            cells.append(Cell(f".{child.name}", wire, count, kind.name, False, is_bytes=True))
             wire += count
             continue
         native = NATIVE.get((kind.form, kind.size))
