@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import islice
 from json import dumps
 from json.encoder import encode_basestring_ascii as quoted
 
@@ -27,6 +28,9 @@ from vnetmig.stream.ram_words import Block
 from vnetmig.stream.tentative import Frame
 from vnetmig.stream.vmdescription import Style
 from vnetmig.vmstate.fields import Rows
+
+_TOGETHER = 64
+"""Elements of an array that are written as one piece."""
 
 
 def stream_json(stream: Stream, *, rings: bool = False) -> dict[str, Json]:
@@ -117,27 +121,29 @@ def fields_json(device: str, pieces: Iterable[Leaf | Rows]) -> Iterator[Json]:
 
 
 def _rows(device: str, rows: Rows) -> Iterator[Json]:
-    """An element at a time; their texts differ in numbers only. Most fields of a stream are in such arrays."""
+    """Some elements at a time; their texts differ in numbers only. Most fields of a stream are in such arrays."""
     cells = rows.row.cells
     if any(may_have_names(device, f"{rows.path}[0]{cell.name}") for cell in cells):
         yield from fields_json(device, rows.leaves())
         return
     element = _literal(quoted(rows.path)[:-1])
-    lines = "\n".join(
+    lines = [
         f'{{"path": {element}[%d]{_literal(quoted(cell.name)[1:])}, "offset": %d, "size": {cell.size}, '
         f'"type": {_literal(quoted(cell.type))}, "value": %s}}'
         for cell in cells
-    )
+    ]
     no_numbers = [place for place, cell in enumerate(cells) if cell.truth or cell.is_bytes]
-    offsets = [rows.offset + cell.offset for cell in cells]
-    for index, values in enumerate(rows.values):
-        texts: list[object] = [index] * (3 * len(cells))
-        texts[1::3] = offsets
-        texts[2::3] = values
-        for place in no_numbers:
-            texts[3 * place + 2] = dumps(value_json(cells[place].seen(values[place])))
-        yield Texts(lines % tuple(texts))
-        offsets = [offset + rows.row.size for offset in offsets]
+    numbered = enumerate(rows.values)
+    while some := list(islice(numbered, _TOGETHER)):
+        numbers: list[object] = []
+        for index, values in some:
+            offset = rows.offset + index * rows.row.size
+            texts: list[object] = list(values)
+            for place in no_numbers:
+                texts[place] = dumps(value_json(cells[place].seen(values[place])))
+            for cell, text in zip(cells, texts, strict=True):
+                numbers += (index, offset + cell.offset, text)
+        yield Texts("\n".join(lines * len(some)) % tuple(numbers))
 
 
 def _literal(text: str) -> str:
