@@ -35,8 +35,8 @@ of the rings, looks at their indices, and does so once in its life; ours is the 
 Both by the wall clock."""
 BATCH_NOTE = """a batch is `SaveBatch.run`, a call `Program.save` of a record that was saved before, its bytes thrown
 away. Bound calls, which check less, stand in the table of devices below."""
-THREADS_NOTE = """each thread has a processor of its own and runs a batch of half of the devices 20 times, the one thread
-a batch of all; by the wall clock, the quickest of each, since others have the processors too."""
+THREADS_NOTE = """each thread has a processor of its own and runs a batch of half of the devices 20 times, the one
+thread a batch of all; by the wall clock, the quickest of each, since others have the processors too."""
 SCRIPT_NOTE = """the script is scripts/analyze-migration.py of QEMU's source. It prints a million bytes of values,
 `inspect --json` nine million: path, offset, size, type and value of each field."""
 
