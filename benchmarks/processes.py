@@ -57,9 +57,14 @@ def against_cat(path: Path, runs: int) -> tuple[list[float], list[float]]:
     return [walk / cat for cat, walk, _ in turns], [inspect / cat for cat, _, inspect in turns]
 
 
-def against_analyzer(path: Path, script: Path, runs: int) -> list[float]:
-    """CPU of QEMU's scripts/analyze-migration.py, which prints the stream at ``path`` as JSON too, in multiples of
-    `inspect --json`: ``runs`` of each, in turns. It prints values; `inspect` prints offset, size and type with each."""
-    analyze = (sys.executable, str(script), "-f")
+def analyzer() -> tuple[str, ...] | None:
+    """QEMU's scripts/analyze-migration.py, which prints a stream as JSON too, where VNETMIG_ANALYZER names it."""
+    script = Path(os.environ.get("VNETMIG_ANALYZER", ""))
+    return (sys.executable, str(script), "-f") if script.is_file() else None
+
+
+def against_analyzer(path: Path, analyze: tuple[str, ...], runs: int) -> list[float]:
+    """CPU of QEMU's analyzer in multiples of `inspect --json`: ``runs`` of each, in turns. It prints values; `inspect`
+    prints path, offset, size and type with each."""
     cpu_seconds(INSPECT, path)  # page cache and compiled modules
     return [cpu_seconds(analyze, path) / cpu_seconds(INSPECT, path) for _ in range(runs)]

@@ -10,15 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 from processes import peak_kib
+from race import SLOTS_MIN
 from ram_stream import write_ram_stream
 
 from vnetmig.document.load import load
 from vnetmig.engine import engines
 
 SIZE = int(os.environ.get("VNETMIG_BENCH_RAM", 64 << 20))
-CAT = "cat"
+CAT, INSPECT, ANALYZER = "cat", "inspect --json", "analyze-migration.py"
 MIB = 1 << 20
 
 
@@ -33,9 +35,24 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_walk(measured: Callable[[Any, str], None], contest: Callable[..., Any], path: Path, candidate: str) -> None:
     def build() -> dict[str, Callable[[], object]]:
         calls: dict[str, Callable[[], object]] = {name: partial(load, path, engine=name) for name in engines()}
-        return {**calls, CAT: partial(subprocess.run, ["cat", path], stdout=subprocess.DEVNULL, check=True)}
+        return {**calls, CAT: silent(processes.CAT, path)}
 
     measured(contest(f"read a stream of {SIZE // MIB} MiB", build, (CAT,)), candidate)
+
+
+def silent(command: tuple[str, ...], path: Path) -> Callable[[], object]:
+    return partial(subprocess.run, [*command, str(path)], stdout=subprocess.DEVNULL, check=True)
+
+
+@pytest.mark.parametrize("candidate", [INSPECT, ANALYZER, CAT])
+def test_inspect(measured: Callable[[Any, str], None], contest: Callable[..., Any], path: Path, candidate: str) -> None:
+    """Whole processes. QEMU's own analyzer takes part where VNETMIG_ANALYZER names it."""
+    commands = {INSPECT: processes.INSPECT, ANALYZER: processes.analyzer(), CAT: processes.CAT}
+
+    def build() -> dict[str, Callable[[], object]]:
+        return {name: silent(command, path) for name, command in commands.items() if command is not None}
+
+    measured(contest(f"inspect a stream of {SIZE // MIB} MiB", build, (CAT,), SLOTS_MIN), candidate)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")

@@ -130,6 +130,7 @@ struct vnm_result {
     uint32_t depth;
     uint32_t frame_op[16];
     uint32_t frame_index[16];
+    uint32_t unused0; /* an array of these is one of 64-bit words, on 32 bits too */
 };
 
 /* The version of this interface: structs and op numbers. */

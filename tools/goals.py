@@ -31,12 +31,12 @@ class Goal(NamedTuple):
 
 QEMU_NOTE = """QEMU's time is what its event `vmstate_downtime_load` says, or where it has none the time from the log
 line that begins this section to that of the next. It is not all the same work: QEMU reads from a pipe, maps the memory
-of the rings, looks at their indices, and does so once in its life; ours is the load of the payload, again and again. Both
-by the wall clock."""
+of the rings, looks at their indices, and does so once in its life; ours is the load of the payload, again and again.
+Both by the wall clock."""
 BATCH_NOTE = """a batch is `SaveBatch.run`, a call `Program.save` of a record that was saved before, its bytes thrown
 away. Bound calls, which check less, stand in the table of devices below."""
-THREADS_NOTE = """each thread runs a batch of half of the devices 20 times, the one thread a batch of all; by the wall
-clock, the quickest of each, since others have the processors too."""
+THREADS_NOTE = """each thread has a processor of its own and runs a batch of half of the devices 20 times, the one
+thread a batch of all; by the wall clock, the quickest of each, since others have the processors too."""
 SCRIPT_NOTE = """the script is scripts/analyze-migration.py of QEMU's source. It prints a million bytes of values,
 `inspect --json` nine million: path, offset, size, type and value of each field."""
 

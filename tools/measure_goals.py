@@ -29,7 +29,7 @@ sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "qemu")]
 
 import qemu_load  # noqa: E402
 from batches import BATCH, CALLS, DEVICES, ONE_THREAD, TWO_THREADS, saves_of, threads  # noqa: E402
-from processes import against_analyzer, against_cat, peak_kib  # noqa: E402
+from processes import against_analyzer, against_cat, analyzer, peak_kib  # noqa: E402
 from race import SLOTS, Contest  # noqa: E402
 from ram_stream import write_ram_stream  # noqa: E402
 from test_delta import CASES, deltas, makes  # noqa: E402
@@ -134,9 +134,9 @@ def streams() -> Ratios:
         return {"walk-cat": walk, "inspect-cat": inspect, "peak": [(peak_kib(large) - peak_kib(small)) / 1024]}
 
 
-def analyzer() -> Ratios:
-    script = Path(os.environ.get("VNETMIG_ANALYZER", ""))
-    if not script.is_file():
+def inspect_analyzer() -> Ratios:
+    script = analyzer()
+    if script is None:
         raise Unmeasured("VNETMIG_ANALYZER names no scripts/analyze-migration.py of QEMU's source")
     with tempfile.TemporaryDirectory() as folder:
         large = Path(folder, "large")
@@ -154,7 +154,7 @@ MEASURES: tuple[tuple[tuple[str, ...], Callable[[], Ratios]], ...] = (
     (("two-threads",), two_threads),
     (("delta-clustered", "delta-scattered", "size-clustered", "size-scattered"), delta_figures),
     (("walk-cat", "inspect-cat", "peak"), streams),
-    (("inspect-analyzer",), analyzer),
+    (("inspect-analyzer",), inspect_analyzer),
 )
 """Goals that are measured together, and how. Instructions are counted elsewhere."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vnetmig.report.naming import names
+from vnetmig.report.naming import may_have_names, names
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,9 @@ def test_names_of_net(path: str, value: object, meaning: tuple[str, ...]) -> Non
 def test_a_device_has_its_own_bits() -> None:
     assert names("virtio-blk", "guest_features_low", 1 << 6) == ("VIRTIO_BLK_F_BLK_SIZE",)
     assert names("virtio-blk", "vlans[0]", 1) == ()
+
+
+def test_which_fields_may_have_names() -> None:
+    assert may_have_names("virtio-net", "vq[0].vector") and not may_have_names("virtio-net", "vq[0].num")
+    assert may_have_names("virtio-net", "net_status") and not may_have_names("virtio-blk", "net_status")
+    assert not may_have_names("e1000", "status")

@@ -111,6 +111,18 @@ def test_payloads_that_change_in_place(engine: str) -> None:
     assert (len(batch), batch[-1]) == (4, records[3])
 
 
+def test_a_record_that_takes_other_memory_is_loaded_into_it(engine: str) -> None:
+    record, state = record_of(1), bytearray(payload(1))
+    batch = LoadBatch([(state, record)], engine)
+    assert batch.run() == 0
+    record.resize("values", 2)
+    record.resize("values", 1)
+    state[2] = 9
+    assert batch.run() == 1  # it has a hole now, which a load does not leave
+    record.data = record_of(1).data
+    assert batch.run() == 0 and record["values"] == (9,)
+
+
 def test_one_that_cannot_be_loaded(engine: str) -> None:
     payloads, records = [bytearray(payload(n)) for n in range(3)], [record_of(0) for _ in range(3)]
     batch = LoadBatch(zip(payloads, records, strict=True), engine)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
-from operator import add
+from operator import add, is_
 
 from vnetmig.engine import get as get_engine
 from vnetmig.engine.code import Code
@@ -132,19 +132,23 @@ class LoadBatch:
     def __init__(self, payloads: Iterable[tuple[bytes | bytearray, Record]], engine: str | None = None) -> None:
         self._pairs = list(payloads)
         self._engine = engine
-        data = [record.data for _, record in self._pairs]
-        self._sizes = list(map(len, data))
         self._ran = False
-        self._batch = get_engine(engine).bind_load_batch(
-            [record.program.flat for _, record in self._pairs], [payload for payload, _ in self._pairs], data
+        self._bind()
+
+    def _bind(self) -> None:
+        self._data = [record.data for _, record in self._pairs]
+        self._sizes = list(map(len, self._data))
+        self._batch = get_engine(self._engine).bind_load_batch(
+            [record.program.flat for _, record in self._pairs], [payload for payload, _ in self._pairs], self._data
         )
 
     def run(self) -> int:
         """Load all of them as they are now; returns how many could not be loaded, or took another size."""
+        if not all(map(is_, (record.data for _, record in self._pairs), self._data)):
+            self._bind()
         failed = self._batch.run()
         self._ran = True
-        sizes = self._batch.sizes()
-        if not failed and sizes == self._sizes:
+        if not failed and self._batch.sizes() == self._sizes:
             return 0
         return sum(self._failed(number) for number in range(len(self)))
 
