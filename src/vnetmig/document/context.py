@@ -7,6 +7,7 @@ them: no circle, so whoever reads thousands of streams has the memory of one bac
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import RLock
 
 from vnetmig.errors import StreamError
 from vnetmig.stream.configuration import ConfigurationBody
@@ -26,6 +27,8 @@ class Context:
         self.description: Description | None = None
         self.ram: list[Payload] | None = None
         """The payloads of the stream's ``ram`` sections; None when it has none."""
+        self.making = RLock()
+        """Held while something is made that two threads must not get one each of, to change: records, views, memory."""
         self._memory: GuestMemory | None = None
         self._described: Mapping[tuple[str, int, int], DeviceDescription] | None = None
 
@@ -44,7 +47,9 @@ class Context:
     def memory(self) -> GuestMemory | None:
         """Guest memory: given, or the stream's own RAM (put together when first asked for)."""
         if self._memory is None and self.ram is not None and not self.is_elsewhere:
-            self._memory = GuestMemory.from_ram_words(self.ram, machine=self.machine or "pc")
+            with self.making:
+                if self._memory is None:
+                    self._memory = GuestMemory.from_ram_words(self.ram, machine=self.machine or "pc")
         return self._memory
 
     @memory.setter

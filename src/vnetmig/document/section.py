@@ -126,10 +126,12 @@ class Section:
             idstr, version = stateful(self.idstr, self.version_id)
             if not is_described(idstr):
                 return None
-            try:
-                self._state = DeviceState(resolved(idstr, version, frame.data, self._context.engine))
-            except StreamError as error:
-                self.finding = error.at(self.record_offset, self.idstr)
+            with self._context.making:
+                if self._state is None and self.finding is None:
+                    try:
+                        self._state = DeviceState(resolved(idstr, version, frame.data, self._context.engine))
+                    except StreamError as error:
+                        self.finding = error.at(self.record_offset, self.idstr)
         return self._state
 
     @property
@@ -138,13 +140,21 @@ class Section:
         state = self.state
         if state is not None:
             return state.record
-        if not self._tried and isinstance(self.payload, Raw) and self.description is not None:
-            self._tried = True
+        if not self._tried:
+            self._describe()
+        return self._described
+
+    def _describe(self) -> None:
+        if not isinstance(self.payload, Raw) or self.description is None:
+            return
+        with self._context.making:
+            if self._tried:
+                return
             try:
                 self._described = self._load(self.description, self.payload.data)
             except StreamError as error:
                 self.finding = error.at(self.payload_span[0], self.idstr)
-        return self._described
+            self._tried = True  # last: who sees it finds what was made
 
     def _load(self, description: DeviceDescription, data: bytes) -> Record:
         assert self._context.description is not None  # a device is described in it
@@ -177,9 +187,12 @@ class Section:
             return None
         view = self._view() if self._view is not None else None
         if view is None:
-            kind = NetDevice if record.program.vmsd.name == "virtio-net" and self.state is not None else Device
-            view = kind(self._context, self)
-            self._view = weakref.ref(view)
+            with self._context.making:
+                view = self._view() if self._view is not None else None
+                if view is None:
+                    kind = NetDevice if record.program.vmsd.name == "virtio-net" and self.state is not None else Device
+                    view = kind(self._context, self)
+                    self._view = weakref.ref(view)
         return view
 
     def current(self, payload: Raw) -> Raw:

@@ -115,8 +115,8 @@ class _Program:
 
 def _prepared(flat: Flat) -> _Program:
     program = flat.prepared.get(NAME)
-    if program is None:
-        program = flat.prepared[NAME] = _Program(flat)
+    if program is None:  # of two threads the first one's stays: C memory must not go while a call of the other uses it
+        program = flat.prepared.setdefault(NAME, _Program(flat))
     return program  # type: ignore[return-value]
 
 
@@ -165,8 +165,9 @@ def save(flat: Flat, record: bytes | bytearray | memoryview) -> tuple[Result, by
     output = program.take_output()
     code = _save(program.struct, source, len(source), output, len(output), result)
     if code == _NO_ROOM:
-        program.output_bytes = max(program.output_bytes, result.expected)
-        output = program.take_output()
+        # Not what others left: another thread may have needed less since.
+        output = _new_memory("char[]", result.expected)
+        program.output_bytes = max(program.output_bytes, len(output))
         code = _save(program.struct, source, len(source), output, len(output), result)
     if code:
         answer, data = _failure(result), b""

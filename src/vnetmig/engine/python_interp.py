@@ -66,7 +66,7 @@ class _Prepared:
 def _prepared(flat: Flat) -> _Prepared:
     prepared = flat.prepared.get(NAME)
     if prepared is None:
-        prepared = flat.prepared[NAME] = _Prepared(flat)
+        prepared = flat.prepared.setdefault(NAME, _Prepared(flat))
     return prepared  # type: ignore[return-value]
 
 

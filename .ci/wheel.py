@@ -1,10 +1,15 @@
-"""The pure wheel, installed alone, must load, rewrite, edit and show real streams: .ci/pure_wheel.py FOLDER"""
+"""An installed wheel must load, rewrite, edit and show real streams: .ci/wheel.py c|python FOLDER
+
+``c``, ``python``: the engine that it must bring. The pure wheel must do with it what it can alone: no dependency may be
+installed.
+"""
 
 from __future__ import annotations
 
 import gzip
 import importlib.util
 import lzma
+import platform
 import sys
 import tempfile
 from pathlib import Path
@@ -24,15 +29,20 @@ def is_stream(path: Path) -> bool:
     return path.is_file() and plain(path)[:4] == b"QEVM"
 
 
-absent = [name for name in ("cffi", "numpy", "click", "rich") if importlib.util.find_spec(name) is None]
-assert absent == ["cffi", "numpy", "click", "rich"], "this check wants an environment without dependencies"
-assert tuple(vnetmig.engines()) == ("python",), vnetmig.engines()
+DEPENDENCIES = ("cffi", "numpy", "click", "rich")
 
-paths = [path for path in sorted(Path(sys.argv[1]).rglob("*")) if path.suffix != ".py" and is_stream(path)]
-assert paths, f"no stream below {sys.argv[1]}"
+engine, folder = sys.argv[1:]
+assert vnetmig.engine == engine, vnetmig.engines()
+if engine == "python":
+    assert tuple(vnetmig.engines()) == ("python",), vnetmig.engines()
+    present = [name for name in DEPENDENCIES if importlib.util.find_spec(name)]
+    assert not present, f"this check wants an environment without {present}"
+
+paths = [path for path in sorted(Path(folder).rglob("*")) if path.suffix != ".py" and is_stream(path)]
+assert paths, f"no stream below {folder}"
 edited = 0
-with tempfile.TemporaryDirectory() as folder:
-    out = Path(folder, "out.qemu")
+with tempfile.TemporaryDirectory() as scratch:
+    out = Path(scratch, "out.qemu")
     for path in paths:
         stream = vnetmig.load(path)
         stream.save(out)
@@ -45,4 +55,5 @@ with tempfile.TemporaryDirectory() as folder:
 assert edited, "no virtio-net among them"
 shown = min(map(plain, paths), key=len)  # the parts of a page are files in the package
 assert "makeTree" in explorer_page(vnetmig.load(shown), shown, name="shown")
-print(f"pure Python, no dependencies: {len(paths)} streams the same byte for byte, {edited} edited")
+done = f"{len(paths)} streams the same byte for byte, {edited} edited"
+print(f"Python {platform.python_version()}, engine {engine}: {done}")
