@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from goals import FIGURES, GOALS, INSTRUCTIONS, SCALING, Goal
+from goals import FIGURES, GOALS, INSTRUCTIONS, SCALING, WHY_NOT_BEST, Goal
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
@@ -66,6 +66,10 @@ def unmeasured(figures: Mapping[str, object], reasons: Mapping[str, str]) -> lis
     return ["Not measured:", "", *lines, ""]
 
 
+def short_of_best(goal: Goal, figures: Mapping[str, Sequence[float]]) -> bool:
+    return goal.key in figures and not all(goal.met(figure, goal.best) for figure in figures[goal.key])
+
+
 def curve(candidates: Mapping[str, Mapping[str, float]], head: str) -> list[str]:
     """A row for each number, a column for each candidate."""
     steps = next(iter(candidates.values()))
@@ -97,6 +101,15 @@ def page() -> str:
         "",
         *unmeasured(figures, measured["unmeasured"]),
         *(line for goal in GOALS if goal.note for line in item(goal.measure, goal.note)),
+        "",
+        "## Where the best is not reached",
+        "",
+        *(
+            line
+            for goal in GOALS
+            if short_of_best(goal, figures)
+            for line in item(goal.measure, WHY_NOT_BEST[goal.key])
+        ),
         "",
         "## How the cost grows",
         "",

@@ -8,8 +8,6 @@ from typing import NamedTuple
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 FIGURES = RESULTS / "goals.json"
 INSTRUCTIONS = RESULTS / "instructions.json"
-
-
 SCALING = RESULTS / "scaling.json"
 
 
@@ -71,3 +69,37 @@ GOALS = (
     ),
     Goal("peak", "`inspect` of 1 GiB: peak memory above that of 32 MiB", False, 16, 0, " MiB"),
 )
+
+# What stands between a figure and the best, where it is not reached; what was tried. Times are of the machine above.
+WHY_NOT_BEST = {
+    "save-struct": """\
+of 0.28 us, 0.12 are the bound call below and 0.05 the copy to `bytes`; the rest are a dozen steps of
+Python, each needed: another thread, another record's memory or another engine must not get these bytes. 25x
+would be 0.17 us: the two calls alone.""",
+    "save-take": "the same 0.28 us; 6x would be 0.24.",
+    "bound-save": """\
+0.12 us, of which 0.03 are a call through cffi that does nothing (0.07 when it gives up the interpreter's
+lock, as cffi does by itself), the rest the kernel: 1,872 bytes in 124 shuffles. Wider shuffles (32 bytes)
+were tried: no quicker, the integers of a queue do not fill them.""",
+    "net256-copyto": """\
+4 MiB go through a second-level cache of 2: a copy of the same bytes, which changes nothing, is quicker by a
+quarter only, and 32 bytes at a time no quicker than 16.""",
+    "section-qemu": """\
+QEMU 7.2 and newer load this section in about 1 ms, ours takes 6 us; 1,000x would be one call of 1 us.""",
+    "batch": "a record's own bytes take 0.07 us of kernel and 0.05 of results and bounds; a call costs 0.28 in all.",
+    "two-threads": "each thread has to be woken and waited for, on a machine that does other things beside.",
+    "fallback-struct": """\
+`numpy.take` of the whole record would be 0.35x, but a record's bytes need their program: ops, counts and
+bounds, in Python. `bytes.translate` does the integers of a span in one step and needs no numpy.""",
+    "delta-clustered": """\
+both sides are read once, as memcmp does, 64 bytes at a time; what comes on top are 20 changed blocks and
+the delta's own bytes.""",
+    "delta-scattered": "as many lines have changes as there are: their bytes are packed, which memcmp has not to do.",
+    "inspect-cat": """\
+Python and the modules that it loads take 0.1 s, as long as `cat` takes for the whole GiB; the devices'
+73,000 fields as 9 MB of text take another 0.1.""",
+    "inspect-analyzer": """\
+the same 0.2 s, whatever the size; each GiB of memory takes 0.05 s, the script's 0.45: from 2 GiB on it is
+3x.""",
+    "peak": "a page table, of the file that is mapped.",
+}
