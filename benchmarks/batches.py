@@ -1,14 +1,15 @@
-"""A thousand devices: saved by as many calls, in one, and by two threads with half of them each."""
+"""A thousand devices: saved or loaded by as many calls, in one, and by two threads with half of them each."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Thread
 
 from vnetmig.document.workload import Workload
 from vnetmig.engine import engines, get
-from vnetmig.vmstate import Record, SaveBatch
+from vnetmig.vmstate import LoadBatch, Record, SaveBatch
 
 DEVICES = 1000
 AGAIN = 20
@@ -75,6 +76,34 @@ def saves_of(workload: Workload, devices: int) -> Calls:
         if get(name).CALLS_COST:
             calls[f"{name} {BOUND_CALLS}"] = bound_calls(records_of(workload, devices), workload.wire, name)
     return calls
+
+
+def loads_of(workload: Workload, devices: int) -> Calls:
+    """The same for loads: a plain one makes a new record, the others fill one that is there."""
+    program, wire = workload.program, workload.wire
+    calls: dict[str, Callable[[], object]] = {}
+    for name in engines():
+        calls[f"{name} {CALLS}"] = partial(_loads, [partial(program.load, wire, engine=name)] * devices)
+        batch = LoadBatch([(wire, record) for record in _empty(workload, devices)], name)
+        if batch.run() or any(record.data != workload.record.data for record in batch):
+            raise AssertionError(f"a batch on engine {name} gives other records")
+        calls[f"{name} {BATCH}"] = batch.run
+        if get(name).CALLS_COST:
+            bound = [program.bind_load(wire, record, name) for record in _empty(workload, devices)]
+            calls[f"{name} {BOUND_CALLS}"] = partial(_loads, bound)
+    return calls
+
+
+def _empty(workload: Workload, devices: int) -> list[Record]:
+    records = records_of(workload, devices)
+    for record in records:
+        record.data[:] = bytes(len(record.data))
+    return records
+
+
+def _loads(calls: list[Callable[[], object]]) -> None:
+    for call in calls:
+        call()
 
 
 def _again(batch: SaveBatch, number: int) -> None:
