@@ -164,7 +164,7 @@ class GuestMemory:
         make up the guest's RAM one after another; by default the one that is neither firmware nor a
         device's. With none or several of these nothing is known.
         """
-        image = RamImage()
+        image = RamImage(sparse=True)
         image.blocks.update((block.name, block) for block in blocks)
         for chunk in chunks:
             image.apply_payload(chunk)
@@ -179,8 +179,7 @@ class GuestMemory:
             place = _locate(extents, gpa)
             return None if place is None else image.read(*place, PAGE_SIZE)
 
-        carried = sum(len(pages) for pages in image.pages.values())
-        return cls(page, f"the stream's own RAM: {carried} pages")
+        return cls(page, f"the stream's own RAM: {image.known()} pages")
 
     @classmethod
     def from_mapped_ram(
