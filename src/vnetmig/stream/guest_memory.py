@@ -328,7 +328,7 @@ def _decompressed(path: Path, limit: int, *, whole: bool = True) -> bytes:
     return data
 
 
-def _up_to(file: IO[bytes], size: int) -> bytes:
+def _up_to(file: IO[bytes] | gzip.GzipFile, size: int) -> bytes:
     """A ``read`` of ``size`` would take as much memory first, whatever there is to read."""
     parts: list[bytes] = []
     while size and (part := file.read(min(size, CHUNK))):
