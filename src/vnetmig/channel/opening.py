@@ -40,7 +40,7 @@ def _connect(where: Address, timeout: float | None) -> SocketChannel | FileChann
         return connect_tcp(where, timeout)
     if isinstance(where, FdAddress):
         return open_fd(where, timeout)
-    return open_file(where, write=True)
+    return open_file(where, write=True, timeout=timeout)
 
 
 def listen(address: str | Address) -> Listener:
@@ -59,6 +59,6 @@ def accept(address: str | Address, *, timeout: float | None = DEFAULT_TIMEOUT) -
     if isinstance(where, FdAddress):
         return open_fd(where, timeout)
     if isinstance(where, FileAddress):
-        return open_file(where, write=False)
+        return open_file(where, write=False, timeout=timeout)
     with listen(where) as listener:
         return listener.accept(timeout)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +36,17 @@ class _PipeClosed(Exception):
     """A BrokenPipeError by another name: click has an exit code of its own for that one."""
 
 
+@contextmanager
+def to_stdout() -> Iterator[None]:
+    """A system error inside says where: what is full, or broken, is not what was read."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
 class Verb(click.Command):
     """A command that says its errors in JSON too when it was asked for JSON."""
 
@@ -45,7 +57,8 @@ class Verb(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            with to_stdout():
+                sys.stdout.flush()
             return result
         except BrokenPipeError as error:
             raise _PipeClosed from error
@@ -111,7 +124,8 @@ def exit_code(run: Callable[[], Any]) -> int:
     _never_fail_on_a_character()
     try:
         result = run()
-        sys.stdout.flush()
+        with to_stdout():
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()
@@ -138,11 +152,15 @@ def exit_code(run: Callable[[], Any]) -> int:
     except OSError as error:
         _say(_escaped(_os_words(error)))
         return UNREADABLE
+    except MemoryError:
+        _say("there is not enough memory for this")
+        return UNREADABLE
 
 
 def _say(text: str) -> None:
     """On stderr, behind what stdout already has."""
-    sys.stdout.flush()
+    with suppress(OSError):  # a full disk, which is what is to be said
+        sys.stdout.flush()
     click.echo(f"vnetmig: {text}", err=True)
 
 

@@ -118,7 +118,7 @@ def _serve(values: dict[str, Any]) -> int:
 
 def _migrate(values: dict[str, Any]) -> int:
     from vnetmig.cli.migrating import migrate_all
-    from vnetmig.cli.output import write_blocks, write_json
+    from vnetmig.cli.output import write_blocks, write_file, write_json
     from vnetmig.engine import describe, get
     from vnetmig.report.blocks import Note
     from vnetmig.report.migration import run_blocks, trace_lines
@@ -129,8 +129,8 @@ def _migrate(values: dict[str, Any]) -> int:
     running = describe() if plan.engine is None else f"engine: {get(plan.engine).NAME}"
     made = migrate_all(plan, notes)
     if values["trace"] is not None:
-        with open(values["trace"], "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(line + "\n" for line in trace_lines(made.runs))
+        text = "".join(line + "\n" for line in trace_lines(made.runs))
+        write_file(values["trace"], text.encode("utf-8", "backslashreplace"), *filter(None, [values["stream"]]))
     if values["as_json"]:
         asked = {name: values[name] for name in ("guest", "queue_pairs", "packed", "seed", "backend", "handover")}
         write_json(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnetmig.cli.group import PRINTED
+from vnetmig.cli.group import PRINTED, to_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,8 @@ def write_blocks(blocks: Iterable[Block]) -> None:
 
         console = Console(highlight=False)
         for renderable in text.rich(blocks):
-            console.print(renderable)
+            with to_stdout():
+                console.print(renderable)
         return
     _write(line + "\n" for line in text.plain(blocks))
 
@@ -48,7 +49,7 @@ def write_json(value: Mapping[str, Any]) -> None:
     if context is not None:
         context.meta[PRINTED] = True
     _write(pieces(dict(value)))
-    sys.stdout.write("\n")
+    _put("\n")
 
 
 def _write(pieces: Iterable[str]) -> None:
@@ -58,15 +59,21 @@ def _write(pieces: Iterable[str]) -> None:
         batch.append(piece)
         size += len(piece)
         if size > _BATCH:
-            sys.stdout.write("".join(batch))
+            _put("".join(batch))
             batch, size = [], 0
-    sys.stdout.write("".join(batch))
+    _put("".join(batch))
+
+
+def _put(text: str) -> None:
+    with to_stdout():
+        sys.stdout.write(text)
 
 
 def write_line(text: str) -> None:
     """One line that somebody may be waiting for."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    with to_stdout():
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 def write_file(path: str, data: bytes, *inputs: str) -> None:

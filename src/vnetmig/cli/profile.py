@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from vnetmig.cli import options
-from vnetmig.cli.group import Verb
+from vnetmig.cli.group import Verb, to_stdout
 
 EXAMPLE = """
 vnetmig profile qmp:/run/vm.qmp -o there.toml
@@ -39,7 +39,8 @@ def command(spec: str, output: str | None, qemu: str | None, as_json: bool) -> i
 
         text = to_toml(profile)
         if output == "-":
-            click.echo(text, nl=False)
+            with to_stdout():
+                click.echo(text, nl=False)
             return 0
         write_file(output, text.encode(), spec, spec.partition(":")[2])
     if as_json:

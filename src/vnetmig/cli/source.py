@@ -11,7 +11,9 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
+from vnetmig.document.large import gathered
 from vnetmig.errors import StreamError
 from vnetmig.stream import framing
 from vnetmig.stream.container import Container, open_container
@@ -36,9 +38,21 @@ def side_channel(source: Input) -> Iterator[bytes] | None:
     """The bytes of a multifd side channel, unpacked; None when ``source`` is anything else."""
     if isinstance(source, bytes):
         return _channel(open_container(source))
-    with open(source, "rb") as file:
+    file = open(source, "rb")  # noqa: SIM115 the pieces are read later, and close it
+    try:
         chunks = _channel(open_container(file))
-        return None if chunks is None else iter(list(chunks))
+    except BaseException:
+        file.close()
+        raise
+    if chunks is None:
+        file.close()
+        return None
+    return _closing(file, chunks)
+
+
+def _closing(file: IO[bytes], chunks: Iterator[bytes]) -> Iterator[bytes]:
+    with file:
+        yield from chunks
 
 
 def _channel(container: Container) -> Iterator[bytes] | None:
@@ -67,11 +81,13 @@ def whole(source: Input) -> bytes | mmap.mmap:
         with open(source, "rb") as file:
             if file.read(4) == framing.FILE_MAGIC.to_bytes(4, "big"):
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    read = bytearray()
+    with unpacked(source) as chunks:
+        read = gathered(_up_to_the_damage(chunks))
+    return read if isinstance(read, bytes) else read[0]
+
+
+def _up_to_the_damage(chunks: Iterator[bytes]) -> Iterator[bytes]:
     try:
-        with unpacked(source) as chunks:
-            for chunk in chunks:
-                read += chunk
+        yield from chunks
     except StreamError:  # the loader has met it too, and says so
-        pass
-    return bytes(read)
+        return

@@ -11,7 +11,9 @@ from mmap import mmap
 from vnetmig.document.stream import Stream
 from vnetmig.errors import StreamError
 from vnetmig.migration.decoders import Decoders
+from vnetmig.stream import holes
 from vnetmig.stream.events import Event, VmDescription
+from vnetmig.stream.holes import Holes
 from vnetmig.stream.reader import NEED_DATA, StreamReader
 from vnetmig.stream.vmdescription import Description
 
@@ -20,7 +22,8 @@ class Incoming:
     """``feed`` bytes, ``close`` at the end; ``stream`` grows with every event.
 
     ``described``: the vmdescription, when it is known beforehand (it stands at the end of a file). An error is final:
-    what was read stays in ``stream``, and ``stream.error`` says what stopped it.
+    what was read stays in ``stream``, and ``stream.error`` says what stopped it. ``empty``: where the bytes
+    are known to be zero.
 
     >>> import lzma, vnetmig
     >>> incoming = Incoming()
@@ -31,13 +34,19 @@ class Incoming:
     """
 
     def __init__(
-        self, stream: Stream | None = None, described: Description | None = None, *, stable: bool = False
+        self,
+        stream: Stream | None = None,
+        described: Description | None = None,
+        *,
+        stable: bool = False,
+        empty: Holes = holes.NONE,
     ) -> None:
         self.stream = Stream() if stream is None else stream
         self._described = described
         page_size = described.page_size if described is not None else None
-        self._decoders = Decoders(self.stream.engine, page_size=page_size, stable=stable)
-        self._reader = StreamReader(self._decoders, described.lengths() if described is not None else None)
+        self._decoders = Decoders(self.stream.engine, page_size=page_size, stable=stable, empty=empty)
+        lengths = described.lengths() if described is not None else None
+        self._reader = StreamReader(self._decoders, lengths, empty=empty)
 
     @property
     def offset(self) -> int:

@@ -13,24 +13,19 @@ from pathlib import Path
 from typing import IO
 
 from vnetmig.document.incoming import Incoming
+from vnetmig.document.large import LET_GO, MAPPED_FROM, gathered, let_go, mapped
 from vnetmig.document.stream import Stream
 from vnetmig.errors import StreamError
-from vnetmig.stream import framing, vmdescription
+from vnetmig.stream import framing, holes, vmdescription
 from vnetmig.stream.container import Container, open_container
 from vnetmig.stream.guest_memory import MemorySource, load_memory
+from vnetmig.stream.holes import Holes
 from vnetmig.stream.vmdescription import Description
-
-MAPPED_FROM = 8 << 20
-"""Bytes from which on a file is mapped: below, copying costs less than the page faults of looking at a mapping."""
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 Progress = Callable[[int, int], None]
 
 _STEPS_BETWEEN_REPORTS = 64
-
-_LET_GO = 8 << 20
-"""Bytes of a mapping after which what was read is let go: a page of a file that was looked at counts as the process's
-memory, and a stream has as many as the guest. A multiple of every page size."""
 
 
 def load(
@@ -56,8 +51,9 @@ def load(
     """
     stream = Stream(engine)
     try:
-        data = stream.input = _open(source, stream)
-        _read(data, stream, progress)
+        data, empty = _open(source, stream)
+        stream.input = data
+        _read(data, empty, stream, progress)
     except StreamError as error:
         stream.stop(error)
     if memory is not None:  # of a broken stream too: what stands before the fault can be checked
@@ -67,32 +63,36 @@ def load(
     return stream
 
 
-def _open(source: Source, stream: Stream) -> bytes | mmap.mmap:
-    """The bytes of the stream itself."""
+_Opened = tuple[bytes | mmap.mmap, Holes]
+
+
+def _open(source: Source, stream: Stream) -> _Opened:
+    """The bytes of the stream itself, and where there is nothing but zeros."""
     if isinstance(source, str | os.PathLike):
         with Path(source).open("rb") as file:
             return _open_file(file, stream)
     if isinstance(source, bytes | bytearray | memoryview):
         if source[:4] == framing.FILE_MAGIC.to_bytes(4, "big"):
-            return bytes(source)  # no copy of what is bytes already
+            return bytes(source), holes.NONE  # no copy of what is bytes already
         return _unwrap(open_container(source), stream)
     return _unwrap(open_container(source), stream)
 
 
-def _open_file(file: BufferedReader, stream: Stream) -> bytes | mmap.mmap:
+def _open_file(file: BufferedReader, stream: Stream) -> _Opened:
     plain = file.raw  # what is read through a buffer is copied once more
     start = plain.read(4)
     plain.seek(0, os.SEEK_SET)
     if start == framing.FILE_MAGIC.to_bytes(4, "big"):
         if os.fstat(file.fileno()).st_size < MAPPED_FROM:
-            return plain.read()
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return plain.read(), holes.NONE
+        return mapped(file)
     return _unwrap(open_container(file), stream)
 
 
-def _unwrap(container: Container, stream: Stream) -> bytes:
+def _unwrap(container: Container, stream: Stream) -> _Opened:
     stream.wrappers = container.wrappers
-    return b"".join(container.chunks)
+    unpacked = gathered(container.chunks)
+    return (unpacked, holes.NONE) if isinstance(unpacked, bytes) else unpacked
 
 
 def _located(data: bytes | mmap.mmap) -> Description | None:
@@ -107,22 +107,14 @@ def _located(data: bytes | mmap.mmap) -> Description | None:
     return description if description.fault is None else None
 
 
-def _let_go(data: mmap.mmap, start: int, end: int) -> int:
-    """Unmap whole pages; who looks again gets them again, from the file. Returns where they end."""
-    end -= end % _LET_GO
-    if hasattr(mmap, "MADV_DONTNEED"):
-        data.madvise(mmap.MADV_DONTNEED, start, end - start)
-    return end
-
-
-def _read(data: bytes | mmap.mmap, stream: Stream, progress: Progress | None) -> None:
-    incoming = Incoming(stream, _located(data), stable=True)
+def _read(data: bytes | mmap.mmap, empty: Holes, stream: Stream, progress: Progress | None) -> None:
+    incoming = Incoming(stream, _located(data), stable=True, empty=empty)
     incoming.begin(data)
     steps = behind = 0
     while incoming.step():
         steps += 1
-        if isinstance(data, mmap.mmap) and incoming.offset - behind >= _LET_GO:
-            behind = _let_go(data, behind, incoming.offset)
+        if isinstance(data, mmap.mmap) and incoming.offset - behind >= LET_GO:
+            behind = let_go(data, behind, incoming.offset)
         if progress is not None and steps % _STEPS_BETWEEN_REPORTS == 0:
             progress(incoming.offset, len(data))
     if progress is not None:

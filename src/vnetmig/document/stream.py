@@ -66,6 +66,8 @@ class Stream:
         self._lock = Lock()
         self._seen: dict[tuple[str, int], int] = {}
         """FULL sections so far, by idstr and instance."""
+        self._named: tuple[int, dict[str, list[Section]]] = (-1, {})
+        """(events when it was made, devices' sections by idstr)."""
 
     # filling, by document.load
 
@@ -251,9 +253,22 @@ class Stream:
         return self.device(idstr, int(number)) if mark and number.isdecimal() else self.device(name)
 
     def _find(self, idstr: str, instance_id: int | None) -> list[Section]:
-        sections = [s for s in self._device_sections() if instance_id is None or s.instance_id == instance_id]
-        exact = [s for s in sections if s.idstr == idstr]
-        return exact or [s for s in sections if s.idstr.endswith(idstr)]
+        by_idstr = self._by_idstr()
+        exact = [s for s in by_idstr.get(idstr, ()) if instance_id is None or s.instance_id == instance_id]
+        if exact:
+            return exact
+        ending = [s for name, found in by_idstr.items() if name.endswith(idstr) for s in found]
+        return [s for s in ending if instance_id is None or s.instance_id == instance_id]
+
+    def _by_idstr(self) -> dict[str, list[Section]]:
+        """Sections of devices: whoever looks for each of ten thousand must not walk over all of them every time."""
+        events, found = self._named
+        if events != len(self.events):
+            found = {}
+            for section in self._device_sections():
+                found.setdefault(section.idstr, []).append(section)
+            self._named = len(self._events), found
+        return found
 
     def nets(self) -> list[NetDevice]:
         """Every virtio-net device, final states only, in stream order."""
@@ -306,6 +321,7 @@ class Stream:
         self.context = self.context.again()
         self._events, self._sections, self._rows = [], [], []
         self._sections_of, self._seen = {}, {}
+        self._named = -1, {}
         for event in events:
             self.append(event)
 

@@ -13,11 +13,12 @@ from vnetmig.errors import StreamError
 from vnetmig.migration import delta_handlers, preheat_handlers, registration
 from vnetmig.migration.capabilities import DELTA, EARLY, USED_QUEUES
 from vnetmig.migration.handlers import HasDecoder
-from vnetmig.stream import framing
+from vnetmig.stream import framing, holes
 from vnetmig.stream.commands import PostcopyAdvise
 from vnetmig.stream.configuration import TargetPageBits
 from vnetmig.stream.device_state import DeviceDecoder
 from vnetmig.stream.events import Command, Configuration, Event
+from vnetmig.stream.holes import Holes
 from vnetmig.stream.iterative import IDSTR_SUFFIX, SECTION_VERSION, IterativeDecoder
 from vnetmig.stream.mapped_ram import MappedRamDecoder
 from vnetmig.stream.payload import Decoder, SectionHeader
@@ -75,13 +76,21 @@ class Decoders:
 
     ``page_size``: the target's, from a vmdescription located beforehand; without it the stream's own word counts, or
     else x86's (only RAM words depend on it). ``stable``: the bytes fed to the reader stay (a mapped file), so RAM
-    chunks may keep views of them.
+    chunks may keep views of them. ``empty``: where they are known to be zero.
     """
 
-    def __init__(self, engine: str | None = None, *, page_size: int | None = None, stable: bool = False) -> None:
+    def __init__(
+        self,
+        engine: str | None = None,
+        *,
+        page_size: int | None = None,
+        stable: bool = False,
+        empty: Holes = holes.NONE,
+    ) -> None:
         self.engine = engine
         self.page_size = page_size or PAGE_SIZE
         self.stable = stable
+        self.empty = empty
         self.capabilities: tuple[str, ...] = ()
         self.postcopy = False
 
@@ -134,7 +143,7 @@ class Decoders:
         _check_version(header, header.version_id == RAM_VERSION, RAM_VERSION)
         grammar = Grammar(self.page_size, "x-ignore-shared" in self.capabilities, self.postcopy)
         if "mapped-ram" in self.capabilities:
-            return MappedRamDecoder(grammar)
+            return MappedRamDecoder(grammar, empty=self.empty, stable=self.stable)
         return RamDecoder(grammar, stable=self.stable, engine=self.engine)
 
     def _iterative(self, header: SectionHeader) -> Decoder | None:

@@ -27,6 +27,7 @@ from vnetmig.stream.mapped_ram import read_page
 from vnetmig.stream.payload import Payload
 from vnetmig.stream.ram_image import RamImage
 from vnetmig.stream.ram_words import PAGE_SIZE, Block
+from vnetmig.stream.source import CHUNK
 
 MAX_READ = 64 << 20
 """The most that one `GuestMemory.read` returns: lengths come from rings, which a guest wrote."""
@@ -164,7 +165,7 @@ class GuestMemory:
         make up the guest's RAM one after another; by default the one that is neither firmware nor a
         device's. With none or several of these nothing is known.
         """
-        image = RamImage()
+        image = RamImage(sparse=True)
         image.blocks.update((block.name, block) for block in blocks)
         for chunk in chunks:
             image.apply_payload(chunk)
@@ -179,8 +180,7 @@ class GuestMemory:
             place = _locate(extents, gpa)
             return None if place is None else image.read(*place, PAGE_SIZE)
 
-        carried = sum(len(pages) for pages in image.pages.values())
-        return cls(page, f"the stream's own RAM: {carried} pages")
+        return cls(page, f"the stream's own RAM: {image.known()} pages")
 
     @classmethod
     def from_mapped_ram(
@@ -320,12 +320,21 @@ def _decompressed(path: Path, limit: int, *, whole: bool = True) -> bytes:
     """The first ``limit`` bytes of the file's content; with ``whole`` more than that is an error."""
     try:
         with _opened(path) as file:
-            data = file.read(limit + whole)
+            data = _up_to(file, limit + whole)
     except (lzma.LZMAError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise StreamError("Not guest memory: broken compressed file", got=error) from None
     if whole and len(data) > limit:
         raise StreamError("Not guest memory: too long", expected=f"at most {limit} bytes", got=str(path))
     return data
+
+
+def _up_to(file: IO[bytes] | gzip.GzipFile, size: int) -> bytes:
+    """A ``read`` of ``size`` would take as much memory first, whatever there is to read."""
+    parts: list[bytes] = []
+    while size and (part := file.read(min(size, CHUNK))):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _mapped(path: Path) -> Buffer:

@@ -70,7 +70,8 @@ class MappedPages:
     """Part of a block's pages region, ``size`` bytes from ``address`` on.
 
     ``data`` holds the present pages one after another, ``present`` the bits that say which they are
-    (bit 0: the page at ``address``). Absent pages are zero in the file, but for ``extra``.
+    (bit 0: the page at ``address``). Absent pages are zero in the file, but for ``extra``. ``whole``: ``data`` has them
+    too, as they are: it is a view of a file that stays, so that this part costs no memory.
     """
 
     block: str
@@ -78,17 +79,22 @@ class MappedPages:
     size: int
     page_size: int
     present: bytes
-    data: bytes
+    data: bytes | memoryview
     extra: Extra = ()
+    whole: bool = False
 
     def pages(self) -> Iterator[tuple[int, bytes]]:
         """(address in the block, content) of the present pages."""
         at = 0
         for number in MappedBitmap(self.block, self.present).pages():
-            yield self.address + number * self.page_size, self.data[at : at + self.page_size]
+            if self.whole:
+                at = number * self.page_size
+            yield self.address + number * self.page_size, bytes(self.data[at : at + self.page_size])
             at += self.page_size
 
     def encode(self) -> bytes:
+        if self.whole:
+            return bytes(self.data)
         region = bytearray(self.size)
         behind = 0
         for address, page in self.pages():

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from vnetmig.errors import StreamError
+from vnetmig.stream import holes
+from vnetmig.stream.holes import Holes
 from vnetmig.stream.mapped_pieces import (
     MappedBitmap,
     MappedEntry,
@@ -73,6 +75,10 @@ class MappedRamDecoder:
     base: int | None = None
     blocks: list[Block] = field(default_factory=list)
     """Every block so far, with its header: what `read_pages` needs."""
+    empty: Holes = holes.NONE
+    """Where the input is known to be zero, in the reader's offsets."""
+    stable: bool = False
+    """The views given to `decode` outlive it (a mapped file), so that pieces may keep them instead of a copy."""
     wanted: int = 8
     _place: _Place = field(default=_WORDS, init=False)
     _remaining: int = field(default=0, init=False)
@@ -87,7 +93,7 @@ class MappedRamDecoder:
         except Incomplete as short:
             self.wanted = short.wanted
             return None
-        return self._piece(data)
+        return self._piece(data, offset)
 
     def _words(self, data: memoryview, offset: int) -> Decoded:
         size_mask = self.grammar.page_size - 1
@@ -180,7 +186,7 @@ class MappedRamDecoder:
             )
         return base
 
-    def _piece(self, data: memoryview) -> Decoded | None:
+    def _piece(self, data: memoryview, offset: int) -> Decoded | None:
         """The next chunk of the bitmap, the gap or the pages of the last block."""
         part, at = self._place.part, self._place.at
         block = self.blocks[-1]
@@ -189,14 +195,15 @@ class MappedRamDecoder:
             self.wanted = size
             return None
         piece = data[:size]
+        empty = self.empty.cover(offset, offset + size)
         payload: Payload
         if part == "bitmap":
             self._bitmap += piece
             payload = MappedBitmap(block.name, bytes(piece))
         elif part == "gap":
-            payload = MappedGap(size, tuple(nonzero_runs(bytes(piece), 0)))
+            payload = MappedGap(size, () if empty else tuple(nonzero_runs(bytes(piece), 0)))
         else:
-            payload = _split_pages(block, at, piece, self._bitmap)
+            payload = _split_pages(block, at, piece, self._bitmap, empty=empty, stable=self.stable)
         self._advance(part, at + size)
         return Decoded(size, payload, False)
 
@@ -281,7 +288,10 @@ def _range(file: bytes | memoryview, start: int, size: int, block: Block) -> byt
     return bytes(file[start : start + size])
 
 
-def _split_pages(block: Block, at: int, piece: memoryview, bitmap: bytearray) -> MappedPages:
+def _split_pages(
+    block: Block, at: int, piece: memoryview, bitmap: bytearray, *, empty: bool, stable: bool
+) -> MappedPages:
+    """``empty``: nothing but zeros is in ``piece``."""
     page_size = _header(block).page_size
     first = at // page_size
     pages = len(piece) // page_size
@@ -289,6 +299,8 @@ def _split_pages(block: Block, at: int, piece: memoryview, bitmap: bytearray) ->
     present = bytearray(bitmap[first // 8 : (first + pages + 7) // 8])
     if pages % 8:
         present[-1] &= (1 << pages % 8) - 1
+    if empty and not any(present):
+        return MappedPages(block.name, at, len(piece), page_size, bytes(present), b"")
     data: list[memoryview] = []
     extra: list[tuple[int, bytes]] = []
     hole_start = 0
@@ -298,4 +310,6 @@ def _split_pages(block: Block, at: int, piece: memoryview, bitmap: bytearray) ->
         hole_start = start + page_size
         data.append(piece[start:hole_start])
     extra += nonzero_runs(bytes(piece[hole_start:]), hole_start)
+    if stable and data:
+        return MappedPages(block.name, at, len(piece), page_size, bytes(present), piece, tuple(extra), whole=True)
     return MappedPages(block.name, at, len(piece), page_size, bytes(present), b"".join(data), tuple(extra))

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from vnetmig.errors import StreamError
-from vnetmig.stream import framing, headers
+from vnetmig.stream import framing, headers, holes
 from vnetmig.stream.commands import Packaged
 from vnetmig.stream.cursor import Buffer, Cursor, Short
 from vnetmig.stream.events import (
@@ -34,6 +35,7 @@ from vnetmig.stream.events import (
     VmDescription,
 )
 from vnetmig.stream.framing import DEFAULT_LIMITS, Limits
+from vnetmig.stream.holes import Holes
 from vnetmig.stream.payload import Decoder, DecoderFor, SectionHeader
 from vnetmig.stream.receiver import NEED_DATA, NeedData, Receiver
 from vnetmig.stream.row import SectionRow, read_row
@@ -53,12 +55,19 @@ class StreamReader(Receiver[Event]):
     """``feed`` bytes, ``close`` when no more will come, and take events from ``next_event``.
 
     ``decoder_for`` chooses the decoder of a section when its header has been read, after all earlier events
-    were handed out. ``lengths`` gives the payload sizes of FULL sections that nothing decodes.
+    were handed out. ``lengths`` gives the payload sizes of FULL sections that nothing decodes. ``empty``: where the
+    bytes are known to be zero.
     """
 
     def __init__(
-        self, decoder_for: DecoderFor, lengths: Lengths | None = None, limits: Limits = DEFAULT_LIMITS
+        self,
+        decoder_for: DecoderFor,
+        lengths: Lengths | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        empty: Holes = holes.NONE,
     ) -> None:
+        self._empty = empty
         self._decoder_for = decoder_for
         self._lengths = lengths or {}
         self._limits = limits
@@ -249,8 +258,12 @@ class StreamReader(Receiver[Event]):
         size = min(left, framing.TRAILING_CHUNK)
         if len(data) < size:
             raise Short(size, "bytes behind the end")
-        return Trailing(bytes(data[:size]), self.offset, size)
+        piece = _ZEROS[:size] if self._empty.cover(self.offset, self.offset + size) else bytes(data[:size])
+        return Trailing(_ZEROS if piece == _ZEROS else piece, self.offset, size)
 
+
+_ZEROS: Final = bytes(framing.TRAILING_CHUNK)
+"""What a file that was made too long for its stream has behind it, often as holes: kept once, however much of it."""
 
 # Functions, not methods of one reader: a reader that held itself would outlive its use.
 _STEPS: dict[State, Callable[[StreamReader, memoryview, bool], _Step]] = {

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from vnetmig.errors import StreamError
+
 CHUNK: Final = 1 << 20
 
 
@@ -72,5 +74,26 @@ def _joined(parts: list[bytes]) -> bytes:
 
 
 def _chunks(file: Readable) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
+    offset = 0
+    while chunk := _next(file, offset):
+        offset += len(chunk)
         yield chunk
+
+
+def _next(file: Readable, offset: int) -> bytes:
+    """What one ``read`` gives, however little; nothing at the end."""
+    while True:
+        try:
+            chunk = file.read(CHUNK)
+        except InterruptedError:  # a signal: Python's own files go on by themselves
+            continue
+        if chunk is None:
+            raise StreamError(
+                "Nothing can be read now, and the file does not wait",
+                offset=offset,
+                expected="bytes, or the end",
+                got="None",
+                hint="make the file blocking, or give the bytes as they come to vnetmig.document.incoming.Incoming",
+                code="blocked",
+            )
+        return chunk

@@ -12,6 +12,8 @@ import hashlib
 import html
 from importlib import resources
 
+from vnetmig.report.escape import safe
+
 PARTS = ("page.js",)
 """Scripts that every page has, in front of its own."""
 STYLES = ("page.css",)
@@ -49,7 +51,7 @@ def page(title: str, style: str, body: str, script: str, data: bytes) -> str:
     policy = f"default-src 'none'; script-src '{_digest(whole)}'; style-src '{_digest(style)}'; {_NOTHING_ELSE}"
     return _PAGE.format(
         policy=policy,
-        title=html.escape(title),
+        title=html.escape(safe(title)),
         style=style,
         body=body,
         data=base64.b64encode(data).decode("ascii"),
