@@ -136,6 +136,9 @@ static void legacy_addresses(void)
     q.align = 0; /* the driver has not set it: nothing is computed */
     assert(check(&g, &q, 0, NULL, 0, VNM_OK).used == 0);
     q.align = 4096;
+    q.num = 0; /* a queue that is not there */
+    assert(check(&g, &q, 0, NULL, 0, VNM_OK).used == 0);
+    q.num = 256;
     q.desc = 0;
     assert(check(&g, &q, 0, NULL, 0, VNM_OK).used == 0);
     q.desc = UINT64_MAX - 15; /* addresses wrap as they do in QEMU */
