@@ -14,10 +14,12 @@ from vnetmig.migration.announcements import may_be_announced
 GROUP = "some.group"
 
 
-def package(folder: Path, entry: str, name: str = "some-1.0.dist-info") -> None:
-    (folder / name).mkdir(parents=True)
-    (folder / name / "METADATA").write_text("Metadata-Version: 2.1\nName: some\nVersion: 1.0\n")
-    (folder / name / "entry_points.txt").write_text(entry)
+def package(folder: Path, name: str, kind: str, entry: str) -> None:
+    installed = folder / f"{name}{kind}"
+    installed.mkdir()
+    for file in ("METADATA", "PKG-INFO"):
+        (installed / file).write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text(entry)
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +31,12 @@ def only_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "meta_path", plain)
 
 
-@pytest.mark.parametrize("kind", ["some-1.0.dist-info", "some.egg-info"])
+@pytest.mark.parametrize("kind", ["-1.0.dist-info", ".egg-info"])
 def test_an_installed_package(tmp_path: Path, kind: str) -> None:
     assert not may_be_announced(GROUP)
-    package(tmp_path, "[console_scripts]\nsome = some:main\n", kind)
+    package(tmp_path, "other", kind, "[console_scripts]\nsome = some:main\n")
     assert not may_be_announced(GROUP) and may_be_announced("console_scripts")
-    package(tmp_path, f"[{GROUP}]\nsome = some:main\n", f"other-{kind}")
+    package(tmp_path, "some", kind, f"[{GROUP}]\nsome = some:main\n")
     assert may_be_announced(GROUP) and [point.value for point in entry_points(group=GROUP)] == ["some:main"]
 
 

@@ -49,8 +49,8 @@ def event_time(machine: LinuxGuest, name: str) -> int:
     return int(found[-1]["seconds"] * 1_000_000 + found[-1]["microseconds"])
 
 
-def move(source: LinuxGuest, destination: LinuxGuest, folder: Path, options: Iterable[str] | None) -> float:
-    """Through a relay with ``options``, or without one; milliseconds of standing still."""
+def hand_over(source: LinuxGuest, destination: LinuxGuest, folder: Path, options: Iterable[str] | None) -> None:
+    """Through a relay with ``options``, or without one."""
     address, through = f"unix:{folder}/destination", f"unix:{folder}/relay"
     for machine in (source, destination):
         machine.capabilities(return_path=True)
@@ -68,6 +68,11 @@ def move(source: LinuxGuest, destination: LinuxGuest, folder: Path, options: Ite
             code, told = relay.result()
             assert code == 0, relay.errors
             assert told["confirmed"]
+
+
+def move(source: LinuxGuest, destination: LinuxGuest, folder: Path, options: Iterable[str] | None) -> float:
+    """``hand_over``; milliseconds of standing still."""
+    hand_over(source, destination, folder, options)
     destination.wait("query-status", "running")
     return (event_time(destination, "RESUME") - event_time(source, "STOP")) / 1000
 
@@ -121,11 +126,14 @@ def test_an_address_added_on_the_way_is_filtered_for(tmp_path: Path, binary: str
     with LinuxGuest(tmp_path, binary=binary, ram=ram) as source:
         source.ready()
         kept = source.rx_filter()
-        with LinuxGuest(tmp_path, "-incoming", "defer", binary=binary, ram=ram) as destination:
-            move(source, destination, tmp_path, ("--set", f"virtio-net:mac_table.unicast=+{MAC}"))
-            there = destination.rx_filter()  # before the guest's driver sends its own table again
+        # Paused there: a guest that runs sends its own table again, at once.
+        with LinuxGuest(tmp_path, "-incoming", "defer", "-S", binary=binary, ram=ram) as destination:
+            hand_over(source, destination, tmp_path, ("--set", f"virtio-net:mac_table.unicast=+{MAC}"))
+            destination.wait("query-status", "paused")
+            there = destination.rx_filter()
             assert there["unicast-table"] == [*kept["unicast-table"], MAC]
             assert set(there["multicast-table"]) >= set(kept["multicast-table"]), "the guest may have added its own"
+            destination.do("cont")
             destination.goes_on("tick", since=source)
 
 
