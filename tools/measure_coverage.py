@@ -4,8 +4,8 @@
     tools/measure_coverage.py --only c   csrc/ alone: its own tests, and the engine's (some minutes)
     tools/measure_coverage.py --report   write the page from what was measured last
 
-A line or branch that no test runs is allowed when tools/coverage_decisions.toml says why; one that runs must not stand
-there. Everything is built and kept in build/coverage; the checkout's own build is left alone. Needs cmake and gcc.
+A line or branch that no test runs is allowed when a file in tools/coverage_decisions says why; one that runs must not
+stand there. Everything is built and kept in build/coverage; the checkout's own build is left alone. Needs cmake and gcc.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "coverage"
-DECISIONS = ROOT / "tools" / "coverage_decisions.toml"
+DECISIONS = ROOT / "tools" / "coverage_decisions"
 PAGE = ROOT / "docs" / "coverage.md"
 BIN = FOLDER / "venv" / "bin"
 C_FIGURES, PYTHON_FIGURES = FOLDER / "c.json", FOLDER / "python.json"
@@ -138,14 +138,12 @@ def places(counted: dict[str, Counted]) -> Iterator[tuple[Place, int, bool]]:
 
 def decided() -> dict[Place, str]:
     """Why a place may stay without a test."""
-    with DECISIONS.open("rb") as file:
-        table = tomllib.load(file)
-    return {
-        Place(name, code): decision["why"]
-        for name, decisions in table.items()
-        for decision in decisions
-        for code in decision["code"]
-    }
+    why = {}
+    for path in sorted(DECISIONS.glob("*.toml")):
+        for name, decisions in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            for decision in decisions:
+                why |= {Place(name, code): decision["why"] for code in decision["code"]}
+    return why
 
 
 def judge(counted: dict[str, Counted], why: dict[Place, str]) -> list[str]:
