@@ -5,7 +5,7 @@
     tools/measure_coverage.py --report   write the page from what was measured last
 
 A line or branch that no test runs is allowed when a file in tools/coverage_decisions says why; one that runs must not
-stand there. Everything is built and kept in build/coverage; the checkout's own build is left alone. Needs cmake and gcc.
+stand there. Everything is built and kept in build/coverage; the checkout's own build is left alone. Needs cmake, gcc.
 """
 
 from __future__ import annotations
@@ -94,7 +94,6 @@ def measure_python() -> None:
     run(*suite, "-m", "not browser and not qemu", *SEES_NO_ENGINE, check=False, VNETMIG_ENGINE="python", **data)
     run(BIN / "coverage", "combine", "-q", **data)
     run(BIN / "coverage", "json", "-q", "-o", PYTHON_FIGURES, **data)
-    gather_c()  # the suite ran the C code too
 
 
 def counted_c() -> dict[str, Counted]:
