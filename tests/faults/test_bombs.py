@@ -29,7 +29,7 @@ from vnetmig.stream.container import open_container
 from vnetmig.stream.libvirt import LibvirtImage
 
 COMPLETE = os.environ.get("VNETMIG_COMPLETE") == "1"
-SIZE = 10 << 30 if COMPLETE else 320 << 20
+SIZE = 10 << 30 if COMPLETE else 160 << 20
 FLAT = 200
 """MiB: 64 of them are KEPT_MAX, 65 may be the dictionary of an .xz file."""
 ZEROS = bytes(1 << 20)

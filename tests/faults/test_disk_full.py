@@ -67,7 +67,7 @@ def ran(
     )
 
 
-@pytest.mark.parametrize("verb", [verb for verb in WRITERS if verb != "recode .xz"])
+@pytest.mark.parametrize("verb", ["recode", "profile", "migrate --trace"])
 def test_a_device_that_is_full(verb: str, given: Path) -> None:
     run = ran(given, *WRITERS[verb], "/dev/full")
     assert run.returncode == 2
@@ -75,8 +75,9 @@ def test_a_device_that_is_full(verb: str, given: Path) -> None:
     assert Path("/dev/full").is_char_device()
 
 
-@pytest.mark.parametrize("old", [None, b"as before"], ids=["new", "old"])
-@pytest.mark.parametrize("verb", [verb for verb in WRITERS if verb not in SLOW])
+@pytest.mark.parametrize(
+    ("verb", "old"), [("recode", None), *((verb, b"as before") for verb in WRITERS if verb not in SLOW)]
+)
 def test_a_disk_that_takes_the_beginning(verb: str, old: bytes | None, given: Path, tmp_path: Path) -> None:
     target = tmp_path / ("out" + SUFFIX.get(verb, ""))
     if old is not None:
@@ -95,10 +96,7 @@ def test_a_disk_that_takes_the_beginning(verb: str, old: bytes | None, given: Pa
     [
         ("inspect", "vm.qemu"),
         ("inspect", "vm.qemu", "--json"),
-        ("check", "vm.qemu"),
-        ("recode", "vm.qemu", "--json"),
         ("profile", "cmdline:vm.sh", "--qemu", "7.2", "-o", "-"),
-        ("explain", "--list"),
     ],
     ids=" ".join,
 )

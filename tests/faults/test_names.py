@@ -150,7 +150,7 @@ def test_json(verb: str, folder: Path) -> None:
     assert files(folder) == before
 
 
-@pytest.mark.parametrize("verb", ["inspect", "inspect a device", "check a profile", "diff", "explain", "downtime"])
+@pytest.mark.parametrize("verb", ["inspect a device", "explain", "downtime"])
 def test_a_terminal_with_colours(verb: str, folder: Path) -> None:
     shown = on_terminal(*VERBS[verb])
     assert COLOURS.search(shown) or "─" in shown, "rich has drawn it"

@@ -70,7 +70,7 @@ def test_what_is_put_in_is_found_by_name() -> None:
     assert vnetmig.load(stream.encode()).devices == stream.devices
 
 
-@pytest.mark.parametrize("verb", ["inspect", "check", *(["recode", "inspect --json"] if COMPLETE else [])])
+@pytest.mark.parametrize("verb", ["inspect", *(["check", "recode", "inspect --json"] if COMPLETE else [])])
 @pytest.mark.parametrize("one_name", [False, True] if COMPLETE else [True])
 def test_ten_thousand_sections_in_little_memory(verb: str, one_name: bool, tmp_path: Path) -> None:
     path = tmp_path / "many.qemu"
@@ -81,7 +81,7 @@ def test_ten_thousand_sections_in_little_memory(verb: str, one_name: bool, tmp_p
 
 
 @pytest.mark.skipif(not COMPLETE, reason="VNETMIG_COMPLETE=1 is not set: half a gigabyte of devices")
-@pytest.mark.parametrize("verb", ["inspect", "check", "recode"])
+@pytest.mark.parametrize("verb", ["inspect", "check"])
 def test_ten_thousand_virtio_nets(verb: str, tmp_path: Path) -> None:
     path = tmp_path / "many.qemu"
     path.write_bytes(many_nets(10_000))

@@ -61,9 +61,10 @@ class MacTable:
         entries = [mac_bytes("mac_table", mac) for mac in macs]
         if len(entries) > MAC_TABLE_ENTRIES:
             raise FieldError(f"mac_table takes at most {MAC_TABLE_ENTRIES} addresses, not {len(entries)}")
-        self._record.resize("mac_table.macs", len(entries))
-        for index, entry in enumerate(entries):
-            self._record[f"mac_table.macs[{index}]"] = entry
+        with self._record.whole():
+            self._record.resize("mac_table.macs", len(entries))
+            for index, entry in enumerate(entries):
+                self._record[f"mac_table.macs[{index}]"] = entry
 
     @property
     def _first_multicast(self) -> int:

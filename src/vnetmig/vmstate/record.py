@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vnetmig.engine.code import SLOT_BYTES
@@ -387,12 +388,23 @@ class Record:
         offset, held = self._slot(spot.at)
         kept = bytes(self.data[offset : offset + min(held, count) * node.size])
         at = len(self.data) if count else 0
-        if count:
-            self._grow(kept + bytes(count * node.size - len(kept)))
-        _SLOT.pack_into(self.data, spot.at, at, count)
-        if isinstance(item.count, Ref):
-            parent = path.rpartition(".")[0]
-            self[f"{parent}.{item.count.path}" if parent else item.count.path] = count
+        with self.whole():
+            if count:
+                self._grow(kept + bytes(count * node.size - len(kept)))
+            _SLOT.pack_into(self.data, spot.at, at, count)
+            if isinstance(item.count, Ref):
+                parent = path.rpartition(".")[0]
+                self[f"{parent}.{item.count.path}" if parent else item.count.path] = count
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """What the block does to the record is done as a whole, or not at all: memory may run out in the middle."""
+        before = bytes(self.data)
+        try:
+            yield
+        except BaseException:
+            self.data[:] = before
+            raise
 
     def subsections(self) -> list[str]:
         """Names of the subsections that are there, nested ones as dotted paths, in wire order."""
@@ -400,8 +412,10 @@ class Record:
 
     def drop(self, path: str) -> None:
         """Take a subsection out."""
-        subsections.drop(self, path)
+        with self.whole():
+            subsections.drop(self, path)
 
     def add(self, path: str, version: int | None = None) -> None:
         """Put a subsection in, zeroed, in the declared order. FieldError when it is there or unknown."""
-        subsections.add(self, path, version)
+        with self.whole():
+            subsections.add(self, path, version)
