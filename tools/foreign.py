@@ -61,12 +61,19 @@ def need(programs: Iterable[str]) -> None:
         raise SystemExit(f"not installed: {', '.join(missing)}\n{__doc__}")
 
 
+def mirror() -> str:
+    """The one that apt uses: of the first source of packages, which is not the one of security updates."""
+    command = ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]
+    sites = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return next(site for site in sites if "security" not in site)
+
+
 def unpack(arch: str, root: Path) -> None:
     """Debian's Python, as files: none of its scripts are run."""
     fresh = root.with_suffix(".new")
     shutil.rmtree(fresh, ignore_errors=True)
     options = ["--variant=extract", f"--architectures={arch}", f"--include={','.join(DEBIAN)}"]
-    subprocess.run(["mmdebstrap", "--quiet", *options, SUITE, fresh], check=True)
+    subprocess.run(["mmdebstrap", "--quiet", *options, SUITE, fresh, mirror()], check=True)
     fresh.rename(root)
 
 
@@ -108,7 +115,7 @@ def main() -> int:
         return 2
     arch, *arguments = sys.argv[1:]
     kind = KINDS[arch]
-    need(["mmdebstrap", kind.compiler, kind.emulator])
+    need(["apt-get", "mmdebstrap", kind.compiler, kind.emulator])
     work = ROOT / "build" / "foreign" / arch
     work.mkdir(parents=True, exist_ok=True)
     root, packages, package, python = (work / name for name in ("root", "packages", "package", "python3"))

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -169,6 +170,8 @@ def main() -> int:
     parser.add_argument("--tests", action="append", help="a folder or file below tests (may be given again)")
     parser.add_argument("--log", type=Path, help="append a line of JSON per environment")
     given = parser.parse_args()
+    # What a shell starts in the background ignores ^C, and so do its children: to some, tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     wrong = 0
     with tempfile.TemporaryDirectory() as work:
         for line, log in lines(given, Path(work)):

@@ -10,7 +10,7 @@ import pytest
 from many_threads import SECONDS, at_once
 from real_streams import sample
 
-from vnetmig.engine import get
+from vnetmig.engine import engines, get
 from vnetmig.engine.code import Code, Flat
 from vnetmig.engine.rings import RingQueue
 from vnetmig.vmstate import UINT8, UINT16, UINT32, Field, Program, Ref, SaveBatch, Vmsd
@@ -56,6 +56,19 @@ def test_states_of_many_sizes(engine: str) -> None:
             return all(shared._save(record, engine, False) == payload for _ in range(3))
 
         assert all(at_once([lambda payload=payload: there_and_back(payload) for payload in payloads]))
+
+
+@pytest.mark.skipif("c" not in engines(), reason="the Python engine has no memory of its own for outputs")
+def test_room_is_made_for_this_call() -> None:
+    """Whatever another thread has found to be enough since."""
+    native = import_module("vnetmig.engine.native")
+
+    class Forgetful(native._Program):  # type: ignore[misc, name-defined]
+        output_bytes = property(lambda self: 64, lambda self, size: None)
+
+    program = Program(Vmsd("wide", 1, (Field("values", UINT16, 4_000),)))
+    native._prepared(program.flat).__class__ = Forgetful
+    assert program.save(program.new_record(), "c") == bytes(8_000)
 
 
 def calls(engine: str, program: Program) -> list[Callable[[], object]]:
