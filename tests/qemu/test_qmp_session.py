@@ -21,11 +21,12 @@ GREETING: dict[str, object] = {
 
 
 @contextmanager
-def server(path: Path, *lines: bytes | dict[str, object], hang_up: bool = False) -> Iterator[str]:
-    """Sends a line, waits for one, sends the next ...; then is silent, or hangs up."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
+def server(path: Path | None, *lines: bytes | dict[str, object], hang_up: bool = False) -> Iterator[str]:
+    """Sends a line, waits for one, sends the next ...; then is silent, or hangs up. Without a path, over TCP."""
+    listener = socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)
+    listener.bind(("127.0.0.1", 0) if path is None else str(path))
     listener.listen(1)
+    address = str(path) if path is not None else f"tcp:127.0.0.1:{listener.getsockname()[1]}"
     over = threading.Event()
 
     def serve() -> None:
@@ -43,7 +44,7 @@ def server(path: Path, *lines: bytes | dict[str, object], hang_up: bool = False)
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        yield str(path)
+        yield address
     finally:
         over.set()
         thread.join()
@@ -63,6 +64,16 @@ def test_nobody_greets(tmp_path: Path) -> None:
         QmpSession(path, timeout=0.2),
     ):
         pass
+
+
+def test_over_tcp_no_descriptor_can_be_given() -> None:
+    with (
+        server(None, GREETING, {"return": {}}, {"return": {"status": "running"}}) as address,
+        QmpSession(address, timeout=5) as qmp,
+    ):
+        assert qmp.execute("query-status") == {"status": "running"}
+        with pytest.raises(QemuError, match=f"qmp:{address}: "):
+            qmp.give(0, "migration")
 
 
 def test_no_answer(tmp_path: Path) -> None:

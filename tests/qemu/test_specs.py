@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 import vnetmig
+from vnetmig.analysis.profile.from_stream import OfStream
 from vnetmig.analysis.profile.net_backend import Host
 from vnetmig.analysis.profile.toml import to_toml
 from vnetmig.analysis.release import Release
 from vnetmig.errors import FieldError, StreamError
 from vnetmig.qemu import host as host_module
-from vnetmig.qemu.specs import profile_from
+from vnetmig.qemu.specs import destination_from, profile_from
 
 COMMAND = "qemu-system-x86_64 -M pc-q35-8.2 -nodefaults -netdev tap,id=n,vhost=on -device virtio-net-pci,netdev=n\n"
 OLD = Host(
@@ -113,3 +114,10 @@ def test_files_that_are_not_there(spec: str) -> None:
 def test_a_version_that_is_none(script: str) -> None:
     with pytest.raises(FieldError, match="is no QEMU version"):
         profile_from(script, "newest")
+
+
+@pytest.mark.usefixtures("old_host")
+def test_the_destination_of_streams_to_come(script: str) -> None:
+    assert destination_from("self") == OfStream()
+    assert destination_from("host") == destination_from("self+host") == OfStream(OLD)
+    assert destination_from(script) == profile_from(script)
