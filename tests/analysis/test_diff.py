@@ -192,3 +192,28 @@ OBSERVED = """
 def test_what_was_seen_to_move_is_churn(field: str) -> None:
     device, _, path = field.rpartition(":")
     assert churn_of(device, path) is not None
+
+
+def test_a_section_that_does_not_differ_is_not_among_them() -> None:
+    before, after = edited(lambda net: setattr(net, "mac", "52:54:00:aa:bb:cc"))
+    with pytest.raises(KeyError, match="cpu"):
+        diff(before, after)["cpu"]
+
+
+def altered(at: int, value: bytes) -> Difference:
+    data = read(committed(PAIRS))
+    return diff(data, data[:at] + value + data[at + len(value) :])
+
+
+def test_another_instance_of_a_device_is_the_same_device() -> None:
+    section = document(committed(PAIRS)).nets()[0].section
+    found = altered(section.offset + 6 + len(section.idstr), b"\0\0\0\1")
+    assert [(one.name, one.a, one.b) for one in found["virtio-net"].header] == [("instance_id", 0, 1)]
+    assert not found.only_a and not found.only_b
+    assert found.first is not None and found.first.a.field == "section header"
+
+
+def test_a_description_that_only_one_side_can_read() -> None:
+    data = read(committed(PAIRS))
+    found = altered(data.rindex(b'"page_size"'), b"!")
+    assert ("vmdescription", "readable", "unreadable") in [(one.name, one.a, one.b) for one in found.items]

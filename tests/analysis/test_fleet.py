@@ -9,6 +9,7 @@ import pickle
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,31 @@ def test_a_fault_of_ours_is_one_line(files: list[Path], monkeypatch: pytest.Monk
     monkeypatch.setattr(fleet, "check", broken)
     found = list(vnetmig.check_files(files[:2], workers=1))
     assert [one.error for one in found] == ["No such file or directory", "not checked: KeyError: 'oops'"]
+
+
+def test_a_file_that_cannot_be_unpacked_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "broken.xz").write_bytes(b"\xfd7zXZ\0" + bytes(20))
+    (found,) = vnetmig.check_files([tmp_path / "broken.xz"], workers=1)
+    assert found.error is not None and not found.results
+
+
+def test_a_stream_that_no_destination_can_be_made_for_is_one_line(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*args: object, **options: object) -> None:
+        raise vnetmig.FieldError("no such machine")
+
+    monkeypatch.setattr(fleet, "check", refused)
+    (found,) = vnetmig.check_files(files[1:2], workers=1)
+    assert found.error == "no such machine"
+
+
+def test_an_executor_that_is_broken_says_so_in_the_future() -> None:
+    class Broken(Executor):
+        def submit(self, function, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+            raise BrokenProcessPool("gone")
+
+    assert isinstance(worker_pool.WorkerPool(Broken(), 1).submit(abs, -1).exception(), BrokenProcessPool)
 
 
 # memory

@@ -91,13 +91,6 @@ def number(path: str, text: str) -> int:
         raise FieldError(f"'{path}' takes a number (decimal or 0x...), not {text!r}") from None
 
 
-def switch(path: str, text: str) -> bool:
-    value = number(path, text)
-    if value not in (0, 1):
-        raise FieldError(f"'{path}' is on or off, not {text!r}")
-    return bool(value)
-
-
 def content(path: str, text: str) -> bytes:
     """Bytes in hexadecimal; blanks and colons may stand between them."""
     try:

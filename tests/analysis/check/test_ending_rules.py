@@ -45,6 +45,18 @@ BROKEN = [
         "unsupported-version",
         f"savevm: unsupported version -1 for '{NET}' v11",
     ),
+    (
+        "q72",
+        header("q72", 0, b"\2")[: valid("1q", "q72").headers[NET] + 3],
+        "section-header-truncated",
+        "qemu_loadvm_section_start_full: Failed to read section ID: -5",
+    ),
+    (
+        "q111",
+        valid("1q", "q111").data[: valid("1q", "q111").headers[NET] + 9 + len(NET)],
+        "section-header-truncated",
+        IO + ": Failed to read instance/version ID: -5",
+    ),
     ("q52", valid("1q", "q52").data[: valid("1q", "q52").headers[NET]], "stream-ended", IO),
     (
         "q111",
@@ -99,6 +111,27 @@ def test_a_cut_in_a_footer_is_a_footer_of_zeros() -> None:
     assert refusals("1q", "q72", found.data[: after - 2]) == [("footer-mismatch", message)]
 
 
+@pytest.mark.parametrize(("at", "value"), [(-5, b"\x7d"), (-1, b"\1")])
+def test_a_board_device_without_its_footer(at: int, value: bytes) -> None:
+    """No byte is missing: what stands where the footer should be is no footer, or another's."""
+    found = valid("1q", "q72")
+    place = min(offset for offset in found.headers.values() if offset > found.headers["apic"]) + at
+    altered = found.data[:place] + value + found.data[place + 1 :]
+    number = found.data[found.headers["apic"] + 4]
+    messages = {
+        -5: "Missing section footer for apic",
+        -1: f"Mismatched section id in footer for apic - read 0x1 expected {number:#x}",
+    }
+    assert [message for _, message in refusals("1q", "q72", altered)] == [messages[at]]
+
+
+@pytest.mark.parametrize("length", [b"", b"\0\0", b"\xff\xff\xff\xff"])
+def test_a_description_that_cannot_be_read_loads(length: bytes) -> None:
+    data = valid("1q", "q72").data
+    end = data.rindex(b"\0\x06\0")
+    assert judged("1q", "q72", data[: end + 2] + length).loads
+
+
 @pytest.mark.parametrize("kind", [0, 1, 5, 7, 255])
 def test_what_stands_behind_the_end_is_told_and_loads(kind: int) -> None:
     data = valid("1q", "q72").data
@@ -109,3 +142,11 @@ def test_what_stands_behind_the_end_is_told_and_loads(kind: int) -> None:
     assert [(one.severity, one.message) for one in told] == [
         (Severity.INFO, f"Expected vmdescription section, but got {kind}")
     ]
+
+
+@pytest.mark.parametrize("qemu", ["q72", "q111"])
+def test_a_version_that_is_no_longer_read(qemu: str, engine: str) -> None:
+    (found,) = refusals("1q", qemu, header(qemu, 33, b"\0\0\0\x0a"), engine)
+    assert found[0] == "vmstate-too-old"
+    words = "virtio-net: incoming version_id 10 is too old for local minimum version_id 11"
+    assert found[1].replace("  ", " ").endswith(words)

@@ -17,6 +17,12 @@ def test_no_queue_at_all(qemu: str, verdict: str, engine: str) -> None:
     assert judged("1q", qemu, put("1q", qemu, "num_queues", bytes(4)), engine).verdict == verdict
 
 
+@pytest.mark.parametrize("qemu", ["q72", "q111"])
+def test_as_many_queues_as_there_may_be_leave_none_for_control(qemu: str, engine: str) -> None:
+    found = judged("1q", qemu, put("1q", qemu, "num_queues", (0x400).to_bytes(4, "big")), engine)
+    assert (found.verdict, found[0].rule) == ("QEMU would crash", "queue-count")
+
+
 @pytest.mark.parametrize("count", [0x401, 0x10000, 0xFFFFFFFF])
 def test_more_queues_than_there_may_be(count: int, engine: str) -> None:
     data = put("1q", "q72", "num_queues", count.to_bytes(4, "big"))

@@ -118,6 +118,16 @@ def test_one_byte_of_the_opening(qemu: str, data: bytes, rule: str, message: str
     assert refusals("1q", qemu, data, engine) == [(rule, message)]
 
 
+@pytest.mark.parametrize("part", [b"\x05\x03abc", b"\x05\x16other/nonsense12345678\0\0\0\x01"])
+def test_a_subsection_of_something_else_is_taken_for_a_section(part: bytes, engine: str) -> None:
+    expected = [("unknown-section-type", "Unknown savevm section type 5")]
+    assert refusals("1q", "q72", with_part("q72", part), engine) == expected
+
+
+def test_pages_of_the_same_size() -> None:
+    assert refusals("1q", "q72", with_part("q72", PAGE_BITS + b"\0\0\0\x0c")) == []
+
+
 @pytest.mark.parametrize("name", [b"", b"pc", b"pc-i440fx-7.", b"pc-i440fx-7.2"])
 def test_a_name_is_compared_as_far_as_it_goes(name: bytes) -> None:
     assert refusals("1q", "q72", named(name)) == []
@@ -129,6 +139,19 @@ def test_a_negative_length_is_asked_for_as_memory(qemu: str) -> None:
     assert vnetmig.check(data, valid("1q", qemu).profile).verdict == "QEMU would crash"
 
 
+def test_a_negative_number_of_capabilities_is_asked_for_as_memory() -> None:
+    data = with_part("q72", CAPABILITIES + b"\xff\0\0\0")
+    assert vnetmig.check(data, valid("1q", "q72").profile).verdict == "QEMU would crash"
+
+
+def test_a_machine_type_set_in_the_document_is_the_one_that_is_checked() -> None:
+    stream = vnetmig.load(valid("1q", "q72").data)
+    assert stream.configuration is not None
+    stream.context.configuration = replace(stream.configuration, machine_type="pc-i440fx-7.1")
+    found = vnetmig.check(stream, valid("1q", "q72").profile)[0]
+    assert found.message == "Machine type received is 'pc-i440fx-7.1' and local is 'pc-i440fx-7.2'"
+
+
 def test_an_empty_stream_hangs() -> None:
     assert vnetmig.check(b"", valid("1q", "q72").profile).verdict == "QEMU would hang"
 
@@ -138,6 +161,7 @@ def test_a_uuid_is_compared_where_there_is_one() -> None:
     found = vnetmig.check(with_part("q72", UUID), profile)[0]
     text = "UUID is received 00010203-0405-0607-0809-0a0b0c0d0e0f, but local uuid isn't set"
     assert (found.rule, found.severity, found.message) == ("uuid-unset", Severity.WARNING, f"warning: {text}")
+    assert list(vnetmig.check(with_part("q72", UUID), replace(profile, machine=None))) == []
     own = replace(profile, uuid="00010203-0405-0607-0809-0a0b0c0d0e0f")
     assert list(vnetmig.check(with_part("q72", UUID), own)) == []
     other = vnetmig.check(with_part("q72", UUID), replace(profile, uuid="ffffffff-0405-0607-0809-0a0b0c0d0e0f"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from altered import cut, put, refusals, valid
 
+import vnetmig
 from vnetmig.virtio.core import PCI_DEVICE
 
 BAD = "get_pci_config_device: Bad config data: i={} read: {} device: {} cmask: ff wmask: {} w1cmask:0"
@@ -65,3 +68,15 @@ def test_a_vector_that_the_device_does_not_have(qemu: str, engine: str) -> None:
     data = put("1q", qemu, "vq[0].vector", b"\0\x04")
     assert refusals("1q", qemu, data, engine) == [("vector", "Failed to load virtio-net:virtio")]
     assert refusals("1q", qemu, put("1q", qemu, "vq[0].vector", b"\xff\xff"), engine) == []
+
+
+@pytest.mark.parametrize("machine", ["1q", "legacy"])
+@pytest.mark.parametrize("unknown", [{"host_features": None}, {"pci_ids": None}])
+def test_a_profile_that_does_not_say_which_interface_a_device_has(machine: str, unknown: dict[str, None]) -> None:
+    """The stream's own configuration space says it."""
+    found = valid(machine, "q72")
+    devices = tuple(replace(one, **unknown) for one in found.profile.devices)  # type: ignore[arg-type]
+    profile = replace(found.profile, command=None, devices=devices)
+    assert vnetmig.check(found.data, profile).loads
+    altered = vnetmig.check(config(machine, "q72", 0x10, b"\xfe"), profile)
+    assert (altered.verdict, altered[0].rule) == ("refused", "pci-config")

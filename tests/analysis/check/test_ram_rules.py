@@ -90,6 +90,25 @@ WORDS = [
         "Failed to load XBZRLE page - wrong compression!",
     ),
     ("q72", page("q72") + 12, b"rax", "ram-block-lost", "Can't find block pc.rax"),
+    (
+        "q72",
+        page("q72"),
+        word(0xC0000, 0x40) + b"\x06pc.ram\1\x10\1",
+        "ram-xbzrle-page",
+        "Failed to load XBZRLE page - len overflow!",
+    ),
+    ("q72", page("q72"), word(0xC0000, 0x40) + b"\x06pc.ram\1\0\x10", "ram-block-lost", "Can't find block "),
+    ("q72", page("q72"), word(0, 0x80), "ram-failed", "error while loading state section id 2(ram)"),
+    ("q72", page("q72"), word(0xC0000, 0x82), "ram-failed", "error while loading state section id 2(ram)"),
+    ("q100", page("q100"), word(0xC0000, 0x82), "ram-flags", "Unknown combination of migration flags: 0x82"),
+    ("q72", page("q72"), word(0xC0000, 0x02), "ram-flags", "Unknown combination of migration flags: 0x0"),
+    (
+        "q72",
+        _first_word("q72") + 15,
+        (0x5FFF001).to_bytes(8, "big"),  # as many pages, so that the list goes on behind its end
+        "ram-block-unknown",
+        'Unknown ramblock "", cannot accept migration',
+    ),
 ]
 
 
@@ -106,6 +125,7 @@ def test_one_word_of_guest_memory(qemu: str, at: int, value: bytes, rule: str, m
         ("q72", _first_word("q72"), "ram-flags", "Unknown combination of migration flags: 0x0"),
         ("q111", _first_word("q111"), "ram-address", "Getting RAM address failed"),
         ("q72", _first_word("q72") + 8, "ram-block-unknown", 'Unknown ramblock "", cannot accept migration'),
+        ("q72", _first_word("q72") + 35, "ram-failed", "error while loading state for instance 0x0 of device 'ram'"),
         ("q72", page("q72") + 8, "ram-block-lost", "Can't find block "),
         ("q72", page("q72") + 1000, "ram-failed", "error while loading state section id 2(ram)"),
     ],
@@ -121,3 +141,8 @@ def test_the_lines_behind_the_first() -> None:
         "error while loading state section id 2(ram)",
         "load of migration failed: Invalid argument",
     )
+
+
+def test_a_hook_is_passed_over_since_8_2() -> None:
+    """What follows it is looked at as the next word."""
+    assert refusals("1q", "q100", over("q100", page("q100"), word(0, 0x80)))[0][0] == "ram-block-lost"

@@ -154,3 +154,24 @@ def test_outliers_are_shown_and_counted(tmp_path: Path) -> None:
     assert {outlier.quantity.name for outlier in found.outliers if outlier.value >= 90_000} >= {NET, "all devices"}
     assert found.row(NET, "load").welch.before.maximum == 90_000
     assert far_out([1, 2, 3]) is None
+
+
+def test_times_that_are_equal_have_their_words(tmp_path: Path) -> None:
+    lines = []
+    for k in range(6):
+        (tmp_path / f"{k}.txt").write_text(event("load", NET, 7 + k // 2) + event("load", SCSI, 5 + k // 2))
+        lines.append(json.dumps({"k": k, "on": k % 2 == 1, "src": "source.txt", "dst": f"{k}.txt"}))
+    (tmp_path / "source.txt").write_text(event("save", NET, 300))
+    (tmp_path / "a-runs.jsonl").write_text("\n".join(lines))
+    (short,) = dict(verdict(found_in(tmp_path)))[SHORT]
+    assert short.startswith("Loading virtio-net takes as long as before; the other devices together take as long as")
+
+
+def test_of_runs_without_the_device_nothing_is_said_of_it(tmp_path: Path) -> None:
+    lines = []
+    for k in range(6):
+        (tmp_path / f"{k}.txt").write_text(event("load", SCSI, 5 + k))
+        lines.append(json.dumps({"k": k, "on": k % 2 == 1, "src": "source.txt", "dst": f"{k}.txt"}))
+    (tmp_path / "source.txt").write_text(event("save", SCSI, 300))
+    (tmp_path / "a-runs.jsonl").write_text("\n".join(lines))
+    assert [title for title, _ in verdict(found_in(tmp_path))] == ["Load and save together, and the clock"]

@@ -10,6 +10,7 @@ import pytest
 
 import vnetmig
 from traces import checkpoint, event
+from vnetmig.analysis.downtime import query_migrate, run_folder
 from vnetmig.analysis.downtime.query_migrate import read_query_migrate
 from vnetmig.analysis.downtime.run_folder import read_folder
 from vnetmig.errors import FieldError, StreamError
@@ -190,3 +191,13 @@ def test_what_cannot_be_asked() -> None:
     for asked in (lambda: found.quantity("cpu", "save"), lambda: found.row("cpu", "load")):
         with pytest.raises(FieldError):
             asked()
+
+
+def test_more_than_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain(tmp_path, 2)
+    monkeypatch.setattr(run_folder, "RUNS_MAX", 1)
+    with pytest.raises(StreamError, match="expected at most 1, got more"):
+        read_folder(table(tmp_path, *({"on": True, "src": "vm00.log", "dst": "vm01.log"} for _ in range(2))))
+    monkeypatch.setattr(query_migrate, "BYTES_MAX", 10)
+    with pytest.raises(StreamError, match="expected at most 10 bytes, got more"):
+        read_query_migrate(BytesIO(b'{"return": {}}'))

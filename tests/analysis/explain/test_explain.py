@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 import vnetmig
+import vnetmig.analysis.explain.explain
+from vnetmig.analysis.explain import failure
+from vnetmig.analysis.explain.device_path import address
+from vnetmig.analysis.explain.error_numbers import numbered
 from vnetmig.analysis.explain.explain import MOST, explain
 from vnetmig.analysis.explain.explanation import Explanation
 from vnetmig.errors import FieldError
@@ -270,3 +274,61 @@ def test_the_public_name() -> None:
 def test_no_more_than_anybody_reads() -> None:
     told = explain("\n".join(f"qemu: Unknown savevm section {n}" for n in range(MOST + 5)))
     assert len(told) == MOST and told.cut
+
+
+# qemu: hw/virtio/virtio.c:virtio_load, migration/ram.c:parse_ramblock
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("virtio-net: curr_queue_pairs 4001 > max_queue_pairs 1", "16385 pairs cannot be: the bytes before are out"),
+        (
+            "VQ 0 size 0x100 Guest index 0x10 inconsistent with Host index 0x8: delta 0x9",
+            "the line says 0x9; 0x8 comes of its two indices",
+        ),
+        ("Size mismatch: pc.ram: 0x3 != 0x1000: Invalid argument", "pc.ram: 3 bytes in the stream, 4 KiB (4096 bytes)"),
+        ("Size mismatch: 0000:00:03.0/x.rom: 0x1000 != 0x800: Invalid argument", "it is an option ROM: "),
+        ("Mismatched GPAs for block pc.ram 4096!= 8192", "4096 in the stream, 8192 at the destination"),
+        (
+            "virtio-net: guest driver for virtio-net has enabled UNUSED(30) feature bit!",
+            "the device is virtio-net",
+        ),
+    ],
+)
+def test_what_the_values_of_a_line_say(line: str, note: str) -> None:
+    assert any(said.startswith(note) for said in only(line).notes), only(line).notes
+
+
+def test_a_queue_of_another_device_has_no_pairs() -> None:
+    line = "VQ 0 size 0x100 Guest index 0x10 inconsistent with Host index 0x8: delta 0x8"
+    entry = only("\n".join([line, *CHAIN]).replace("net", "blk"))
+    assert entry.notes[0].startswith("queue 0 of virtio-blk: guest index 16")
+
+
+def test_of_a_device_without_offloads_nothing_is_said_of_them() -> None:
+    text = "\n".join(["Features 0x2005 unsupported. Allowed features: 0x5", *CHAIN]).replace("net", "blk")
+    fault = only(text).features
+    assert fault is not None and fault.hints == ()
+
+
+def test_what_stands_far_behind_is_another_failure() -> None:
+    head = "Missing section footer for slirp"
+    near, far = (explain("\n".join([head, *["x"] * lines, CHAIN[-1]])) for lines in (3, failure.REACH + 3))
+    assert [entry.id for entry in near] == ["footer-missing"]
+    assert [entry.id for entry in far] == ["footer-missing", "migration-failed"]
+
+
+def test_a_long_log_is_read_up_to_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vnetmig.analysis.explain.explain, "READINGS_MOST", 2)
+    assert explain("\n".join(f"Missing section footer for {name}" for name in "abcdef")).cut
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(-3, "-3 is ESRCH (No such process)"), (-9999, "-9999 is no error number")],
+)
+def test_numbers_that_no_loader_returns(code: int, words: str) -> None:
+    assert numbered(code) == words
+
+
+def test_an_address_is_one_of_pci() -> None:
+    assert (address("0000:00:02.1/virtio-net"), address("slirp")) == ("0x2.0x1", None)

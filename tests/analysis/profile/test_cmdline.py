@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from real_streams import document, every_capture, truth
 from recorded_offers import addresses, offers, profile_of_start
 
-from vnetmig.analysis.profile.cmdline import profile_of_command
+from vnetmig.analysis.profile.cmdline import fitted, profile_of_command
 from vnetmig.analysis.profile.toml import from_toml, to_toml
 from vnetmig.analysis.release import Release
 from vnetmig.errors import FieldError
@@ -237,3 +238,73 @@ def test_any_line_gives_a_profile_or_an_error(line: list[tuple[str, str, dict[st
     with suppress(FieldError):
         made = profile_of_command(shlex.join(words).encode(), "line", Release.parse(release))
         assert from_toml(to_toml(made).encode(), "line.toml") == made
+
+
+@pytest.mark.parametrize(
+    ("options", "idstr"),
+    [
+        ("-virtfs local,path=/x,mount_tag=x,security_model=none", "0000:00:01.0/virtio-9p"),
+        ("-drive if=virtio,file=x.img", "0000:00:01.0/virtio-blk"),
+    ],
+)
+def test_options_that_make_devices(options: str, idstr: str) -> None:
+    profile = profile_of_command((COMMAND + options).encode(), "vm.sh", Release.parse("10.0"))
+    assert idstr in [*(device.idstr for device in profile.devices), *profile.others]
+
+
+def test_other_drives_are_no_virtio_devices() -> None:
+    assert devices(COMMAND + "-drive if=none,id=d,file=x.img") == {}
+
+
+def test_options_for_a_machine_property() -> None:
+    def others(options: str) -> set[str]:
+        line = f"qemu-system-x86_64 -M pc-i440fx-8.2 -nodefaults {options}"
+        return set(profile_of_command(line.encode(), "vm.sh", Release.parse("8.2")).others)
+
+    assert others("-usb") == others("-M usb=on") > others("")
+    assert others("-no-acpi") == others("-M acpi=off") < others("")
+
+
+def test_a_device_without_a_driver() -> None:
+    with pytest.raises(FieldError, match="-device id=x: expected a driver"):
+        devices(COMMAND + "-device id=x")
+
+
+def test_passt_over_vhost_user_may_withhold_features() -> None:
+    def backend(keys: str) -> str | None:
+        line = f"{COMMAND}-netdev passt,id=n{keys} -device virtio-net-pci,netdev=n"
+        return profile_of_command(line.encode(), "vm.sh", Release.parse("10.1")).devices[0].backend
+
+    assert (backend(",vhost-user=on"), backend("")) == ("vhost-user", "passt")
+
+
+def test_memory_of_numa_nodes() -> None:
+    def ram(line: str) -> dict[str, int]:
+        return dict(profile_of_command((COMMAND + line).encode(), "vm.sh", Release.parse("10.0")).ram)
+
+    assert ram("-object memory-backend-ram,id=m0,size=64M -numa node,memdev=m0") == {"m0": 64 << 20}
+    assert ram("-object memory-backend-file,id=m0,mem-path=/x -numa node,memdev=m0") == {}
+    assert ram("-numa node,cpus=0") == {"pc.ram": 128 << 20}
+
+
+def test_a_driver_that_is_not_known_keeps_the_slot_that_it_names() -> None:
+    found = devices(COMMAND + "-device no-such-driver,addr=1 -device virtio-rng-pci")
+    assert list(found) == ["0000:00:02.0/virtio-rng"]
+
+
+def test_an_alias_of_another_board_is_no_stream_s() -> None:
+    line = b"qemu-system-x86_64 -M q35 -nodefaults"
+    made = profile_of_command(line, "vm.sh", Release.parse("10.0"), None, "pc-i440fx-8.2")
+    assert made.machine == "pc-q35-10.0"
+
+
+def test_a_recorded_profile_takes_the_release_alone() -> None:
+    recorded = replace(profile_of_command(COMMAND.encode(), "vm.sh", Release.parse("10.0")), command=None)
+    assert fitted(recorded, None, None) is recorded
+    assert fitted(recorded, Release.parse("11.1"), None) == replace(recorded, qemu=Release.parse("11.1"))
+
+
+def test_vectors_of_a_scsi_controller_and_of_one_that_says_its_own() -> None:
+    line = COMMAND + "-smp 4 -device virtio-scsi-pci -device virtio-rng-pci"
+    found = profile_of_command(line.encode(), "vm.sh", Release.parse("10.0")).devices
+    assert [device.vectors for device in found] == [7, 2]

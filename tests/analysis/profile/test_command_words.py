@@ -74,6 +74,11 @@ def test_no_command_line_is_in_it(text: str) -> None:
         command_words(text.encode(), "vm.txt")
 
 
+def test_an_assignment_in_the_program_s_place() -> None:
+    with pytest.raises(FieldError, match="expected a program before '-m'"):
+        command_words(b"QEMU_AUDIO_DRV=qemu-none -m 1G\n", "vm.txt")
+
+
 def test_too_much() -> None:
     with pytest.raises(FieldError, match="bytes; a command line has"):
         command_words(bytes(TEXT_MAX + 1), "vm.txt")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from real_streams import committed, document, every_capture, truth
 
+import vnetmig
 from vnetmig.analysis.profile.cmdline import profile_of_command
 from vnetmig.analysis.profile.from_stream import profile_of
 from vnetmig.analysis.profile.profile import DeviceProfile, Profile
@@ -64,6 +65,15 @@ def test_the_release_is_guessed_and_said(name: str, release: str) -> None:
     made = profile_of(document(committed(name)))
     assert str(made.qemu) == release
     assert made.assumed[0].startswith(f"QEMU {release}: ") and "--qemu" in made.assumed[0]
+
+
+def test_the_uuid_of_a_source_that_sent_it() -> None:
+    data = document(committed("linux-multi-q72")).encode()
+    end = 13 + int.from_bytes(data[9:13], "big")
+    part = b"\x05\x12configuration/uuid\0\0\0\x01" + bytes(range(16))
+    assert profile_of(vnetmig.load(data)).uuid is None
+    made = profile_of(vnetmig.load(data[:end] + part + data[end:]))
+    assert made.uuid == "00010203-0405-0607-0809-0a0b0c0d0e0f"
 
 
 def test_a_release_that_is_given() -> None:

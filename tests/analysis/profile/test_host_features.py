@@ -137,6 +137,21 @@ def test_vhost_takes_what_the_kernel_does_not_have() -> None:
     assert "VIRTIO_F_RING_RESET" not in offered and "VIRTIO_NET_F_MRG_RXBUF" in offered and not assumed
 
 
+def test_vhost_offers_rss_where_qemu_loads_its_program() -> None:
+    offered, assumed = tap_offer("10.0", vhost=True, rss="on")
+    assert "VIRTIO_NET_F_RSS" in offered and "VIRTIO_NET_F_RSS" in assumed
+
+
+def test_a_kernel_with_tunnels_and_without_their_checksums() -> None:
+    host = Host(vnet_hdr=True, ufo=True, uso=True, tunnel=True, tunnel_csum=False)
+    offered, assumed = tap_offer("11.1", host)
+    assert [name for name in offered if "TUNNEL" in name] == [
+        "VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO",
+        "VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO",
+    ]
+    assert not assumed
+
+
 def test_a_vhost_user_process_may_withhold_nearly_all() -> None:
     release = Release.parse("10.0")
     settings = Settings("virtio-net", machine_type("q35", release), release, {})

@@ -58,3 +58,9 @@ def test_an_alias_is_what_the_machine_was_made_as() -> None:
     profile = made(Release(7, 2), LINE.replace(b"pc-i440fx-5.2", b"pc"))
     assert on_release(profile, Release(11, 1)).machine == "pc-i440fx-11.1"
     assert on_release(profile, Release(11, 1), "pc-i440fx-5.2").machine == "pc-i440fx-5.2"
+
+
+def test_a_device_whose_features_are_not_known_stays_as_it_is() -> None:
+    was = recorded(Release(11, 1))
+    unknown = replace(was, devices=tuple(replace(device, host_features=None) for device in was.devices))
+    assert on_release(unknown, Release(7, 2)).devices == unknown.devices

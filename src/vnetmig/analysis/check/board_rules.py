@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from vnetmig.analysis.check.guest_ram import GuestRam
+from vnetmig.analysis.check.stream_rules import footer
 from vnetmig.analysis.check.trouble import Frame, Level, Trouble
 from vnetmig.analysis.release import Release
 from vnetmig.document.load import load
@@ -139,7 +140,13 @@ def ended_in(section: Section, data: bytes) -> Trouble:
     if described is None:
         values: dict[str, object] = {"vmsd": name, "code": -errno.EIO}
         return Trouble("stream-error", values, offset=section.payload_span[1], code=errno.EIO, level=Level.SECTION)
-    error = program_of(described, described.size).load(data).error
+    loaded = program_of(described, described.size).load(data)
+    error = loaded.error
+    if error is None and loaded.size < len(data):
+        mark = data[loaded.size : loaded.size + 5]
+        missing = footer(mark, section.idstr, section.section_id, section.payload_span[0] + loaded.size)
+        if missing is not None:
+            return missing
     said = re.fullmatch(r"Failed to load (.+?)(?::(.+)| subsection)", "" if error is None else error.message)
     field = None if error is None or error.field is None else re.sub(r"\[\d+\]", "", error.field)
     if said is None or field is None:

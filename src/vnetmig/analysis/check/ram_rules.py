@@ -189,11 +189,8 @@ def version(found: int, at: int, release: Release) -> Trouble | None:
 
 
 def start(stream: Stream, section: Section, profile: Profile) -> Iterator[Trouble]:
-    """Of the section that begins guest memory: its version, the blocks, and whether it ends where it should."""
-    refused = version(section.version_id, section.offset, profile.qemu)
-    if refused is not None:
-        yield refused
-        return
+    """Of the section that begins guest memory: the blocks, and whether it ends where it should. One of another version
+    is not read at all."""
     if not stream.context.is_elsewhere and "mapped-ram" not in stream.capabilities:
         yield from _loaded(stream, section, profile, dict(profile.ram))
 

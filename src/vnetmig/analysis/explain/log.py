@@ -109,8 +109,6 @@ def _json_texts(raw: str) -> list[str]:
         record, _ = _decoder().raw_decode(raw, start)
     except (ValueError, RecursionError):
         return [raw]
-    if not isinstance(record, dict):
-        return [raw]
     found = [record[key] for key in ("msg", "message", "reason", "error") if isinstance(record.get(key), str)]
     return found or [raw]
 

@@ -78,8 +78,6 @@ def _from_json(option: Option) -> dict[str, str]:
         value = json.loads(option.value)
     except (ValueError, RecursionError) as error:
         raise FieldError(f"-{option.name}: expected JSON: {error}") from error
-    if not isinstance(value, Mapping):
-        raise FieldError(f"-{option.name}: expected a JSON object, got {type(value).__name__}")
     return {str(key): _text(item) for key, item in value.items()}
 
 
