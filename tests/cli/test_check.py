@@ -285,3 +285,11 @@ def test_dask_that_is_not_there(fleet: Path, monkeypatch: pytest.MonkeyPatch) ->
     result = run("check", fleet, "--dask", "tcp://127.0.0.1:1")
     assert result.exit_code == 2
     assert "pip install 'vnetmig[fleet]'" in result.stderr
+
+
+def test_a_list_on_stdin_beside_a_file(tmp_path: Path) -> None:
+    other = tmp_path / "other.qemu"
+    other.write_bytes(sample_bytes())
+    args = ("check", SAMPLE, "-", "--qemu", "10.0.13", "--workers", "1", "--json")
+    told = [json.loads(line)["path"] for line in run(*args, stdin=f"{other}\n".encode()).stdout.splitlines()]
+    assert told == [str(SAMPLE), str(other)]

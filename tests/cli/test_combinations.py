@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 from command_line import SAMPLE, run
 
-from vnetmig.cli.combinations import RULES, SOURCES
+from vnetmig.cli.combinations import RULES, SOURCES, check
 from vnetmig.cli.migrate import command
 
 
@@ -38,3 +39,9 @@ def test_every_rule_is_about_an_option_that_there_is() -> None:
     names = {parameter.name for parameter in command.params}
     assert {name for name, _, _ in RULES} <= names
     assert names - set(SOURCES) == {"guest", "backend", "incoming", "rehearsed", "page_size", "engine", "as_json"}
+
+
+def test_without_a_command_line_names_are_those_of_the_values() -> None:
+    values = {"incoming": "unix:/tmp/x", "stream": None, "mode": "stock"}
+    with pytest.raises(click.UsageError, match=r"^mode is the source's"):
+        check({"mode"}, values)

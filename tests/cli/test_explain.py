@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import click
 import pytest
 from command_line import run, run_json
+
+from vnetmig.cli.explain import command
 
 LINE = "Features 0x1c0010130afffaf unsupported. Allowed features: 0x10179bfffef"
 
@@ -70,3 +74,9 @@ print(*sorted(sys.modules))
     loaded = set(made.stdout.splitlines()[-1].split())
     heavy = {"rich", "numpy", "cffi", "vnetmig.engine", "vnetmig.vmstate", "vnetmig.stream", "vnetmig.document", "html"}
     assert not loaded & heavy
+
+
+def test_nothing_to_explain_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    with pytest.raises(click.UsageError, match="a line to explain is missing"):
+        command.callback((), None, False, False)  # type: ignore[misc]

@@ -49,3 +49,7 @@ def test_such_a_machine_migrates_in_stock_mode(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(migrating, "_machine", lambda plan: machine)
     made = migrating.migrate_all(migrating.Plan(None, "all", tuple(MODES), 1, "unix", Options(handover=True)))
     assert complete(made.runs) and list(made.runs) == ["stock"] and len(made.notes) == 4
+
+
+def test_one_mode_without_the_handover() -> None:
+    assert modes.chosen("stock", handover=False) == (("stock",), [])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
+import click
 import pytest
 from command_line import run, spawn
 
-from vnetmig.cli import VERBS
+from vnetmig.cli import VERBS, main
+from vnetmig.cli.group import PIPE_CLOSED, exit_code
 from vnetmig.engine import engines
 
 
@@ -67,3 +70,21 @@ print(*sorted(name for name in sys.modules if name.startswith(("vnetmig.", "rich
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = made.stdout.splitlines()[-1].split()
     assert loaded == ["vnetmig.cli", "vnetmig.cli.group", "vnetmig.errors"]
+
+
+def test_verbs_are_listed_for_completion() -> None:
+    assert main.list_commands(click.Context(main)) == [*VERBS]
+
+
+def test_as_a_function_it_gives_the_exit_code_and_raises() -> None:
+    assert main.main(["explain", "mq"], standalone_mode=False) == 0
+    with pytest.raises(click.UsageError):
+        main.main(["inspekt"], standalone_mode=False)
+
+
+def test_a_reader_that_leaves_a_stdout_without_a_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed() -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert exit_code(closed) == PIPE_CLOSED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import pytest
@@ -86,3 +87,11 @@ def test_one_that_does_not_start_is_quoted(code: str, why: str) -> None:
         destination_process("tcp", command=command(code)),
     ):
         pytest.fail("there is no process to talk to")
+
+
+def test_one_that_will_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_processes, "STOP_SECONDS", 0.2)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + LISTENS + "time.sleep(600)"
+    with destination_process("unix", command=command(deaf)) as process:
+        kept = process._process
+    assert kept.poll() == -signal.SIGKILL

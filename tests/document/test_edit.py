@@ -86,6 +86,11 @@ SETS: dict[str, tuple[Callable[[NetDevice], object], Callable[[NetDevice], bool]
         lambda net: (net.queues[1].num, net.queues[1].last_avail_idx) == (128, 65535),
         ("vq[1].num", "vq[1].last_avail_idx"),
     ),
+    "the pairs of the backend": (
+        lambda net: setattr(net, "max_queue_pairs", 9),
+        lambda net: net.max_queue_pairs == 9,
+        ("max_queue_pairs",),
+    ),
     "a ring address": (
         lambda net: setattr(net.queues[0], "desc", 0x1234_5000),
         lambda net: net.queues[0].desc == 0x1234_5000,

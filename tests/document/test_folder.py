@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import vnetmig
+from vnetmig.document import folder
 from vnetmig.document.folder import streams_below
 
 
@@ -32,3 +33,13 @@ def test_streams_below(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(streams_below(str(tmp_path / "absent")))
+
+
+def test_a_file_that_cannot_be_read_is_not_left_out_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"no stream")
+    monkeypatch.setattr(folder, "open_container", _denied)
+    assert list(streams_below(str(tmp_path))) == [str(tmp_path / "a")]
+
+
+def _denied(file: object) -> None:
+    raise PermissionError(13, "Permission denied")

@@ -173,6 +173,7 @@ def test_rss_is_there_while_the_driver_uses_it() -> None:
     rss = document(committed("linux-tap-4q-rss-q100")).nets()[0].rss
     assert rss is not None
     assert (rss.enabled, rss.redirect, len(rss.key)) == (True, True, 40)
+    assert (rss.populate_hash, rss.hash_types, rss.default_queue) == (True, 0x3F, 0)
     assert set(rss.indirections_table) <= {0, 2, 4, 6, 1, 3}
     assert len(rss.indirections_table) in (1 << n for n in range(8))
 
@@ -181,3 +182,14 @@ def test_a_device_with_none_of_them_has_one_pair() -> None:
     net = document(committed(LEGACY)).nets()[0]
     assert (net.max_queue_pairs, net.curr_queue_pairs) == (1, 1)
     assert "max_queue_pairs" not in net
+
+
+def test_a_queue_and_the_receive_mode_say_what_they_are() -> None:
+    (net,) = vnetmig.load(vnetmig.sample()).nets()
+    queue = net.queues[0]
+    assert repr(queue) == f"<Queue 0 num {queue.num} last_avail_idx {queue.last_avail_idx}>"
+    assert queue.inuse == queue.ring.inuse
+    assert repr(net.rx_mode) == "<ReceiveMode allmulti>" if net.rx_mode.allmulti else "<ReceiveMode plain>"
+    with pytest.raises(AttributeError, match="not loud"):
+        _ = net.rx_mode.loud
+    assert net.ties == ()

@@ -8,6 +8,7 @@ import pytest
 
 from vnetmig.document import workload
 from vnetmig.document.workload import WORKLOADS, Workload
+from vnetmig.errors import StreamError
 from vnetmig.vmstate.layout import Kind
 
 each = pytest.mark.parametrize("name", list(WORKLOADS))
@@ -55,3 +56,10 @@ def test_a_wrong_answer_is_caught(engine: str) -> None:
     wrong = Workload("wrong", state.program, state.wire[:-1] + b"?", state.record, state.fields)
     with pytest.raises(AssertionError, match="other bytes"):
         wrong.saver(engine)
+
+
+def test_bytes_that_no_engine_loads_are_told_as_such(engine: str) -> None:
+    state = WORKLOADS["net4"]()
+    short = Workload("short", state.program, state.wire[:-1], state.record, state.fields)
+    with pytest.raises(StreamError):
+        short.loader(engine)

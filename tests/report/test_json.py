@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vnetmig.errors import StreamError
-from vnetmig.report.json import error_json, pieces, value_json
+from vnetmig.report.json import Text, error_json, pieces, value_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
@@ -48,3 +48,7 @@ def test_errors() -> None:
         "hint": "h",
         "code": "malformed",
     }
+
+
+def test_text_that_is_json_already_goes_as_it_is() -> None:
+    assert "".join(pieces({"made": Text('{"n": 1}')})) == '{\n  "made": {"n": 1}\n}'

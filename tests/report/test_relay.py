@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from account_of_sample import watched
 
+from vnetmig.analysis.finding import CheckResult
 from vnetmig.errors import MigrationError
-from vnetmig.migration.account import Account
+from vnetmig.migration.account import Account, PeerSaid
 from vnetmig.migration.watcher import Watcher
 from vnetmig.qemu.relay.outcome import Relayed, RelayedChannel
 from vnetmig.report.account import switchover
@@ -50,3 +52,30 @@ def test_the_timeline_only_where_it_is_asked_for() -> None:
 def test_json_has_the_account_and_the_verdict() -> None:
     told = json.loads(json.dumps(relay_json(Relayed(watched()))))
     assert told["confirmed"] and told["complete"] and told["verdict"] == "completed"
+
+
+def test_what_was_checked_changed_and_went_beside_it() -> None:
+    made = Relayed(
+        watched(),
+        [RelayedChannel("main", 900, 16), RelayedChannel("multifd", 64), RelayedChannel()],
+        checked=CheckResult((), "7.2", "what the stream says"),
+        changed=["virtio-net: mac"],
+    )
+    lines = [" ".join(line.split()) for line in text(made)]
+    assert "other channels multifd 64 bytes, silent 0 bytes" in lines
+    assert any(line.startswith("checked QEMU 7.2, against what the stream says: ") for line in lines)
+    assert "changed virtio-net: mac" in lines
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (PeerSaid(1, 2), "2 pongs, the destination has not said that it is done"),
+        (PeerSaid(1, 1, page_requests=4, shut=0), "1 pongs, 4 page requests, the destination has taken over"),
+        (PeerSaid(1, 0, switchover_ack=7, shut=5), "0 pongs, switchover ack, the destination failed (5)"),
+    ],
+)
+def test_the_return_path(said: PeerSaid, words: str) -> None:
+    account = watched()
+    account.peer = said
+    assert f"return path {words}" in [" ".join(line.split()) for line in text(Relayed(account))]

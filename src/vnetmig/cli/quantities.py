@@ -27,8 +27,6 @@ class Bytes(click.ParamType[int]):
     name = "bytes"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
         found = _NUMBER.fullmatch(str(value))
         size = int(float(found[1]) * _SUFFIXES[found[2].lower()]) if found else 0
         if size < 1:
