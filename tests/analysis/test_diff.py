@@ -217,3 +217,8 @@ def test_a_description_that_only_one_side_can_read() -> None:
     data = read(committed(PAIRS))
     found = altered(data.rindex(b'"page_size"'), b"!")
     assert ("vmdescription", "readable", "unreadable") in [(one.name, one.a, one.b) for one in found.items]
+
+
+def test_a_description_of_another_page_size() -> None:
+    found = diff(document(committed(PAIRS)), document(committed("npcm750-qbpo")))
+    assert ("vmdescription page size", "4096", "1024") in [(one.name, one.a, one.b) for one in found.items]

@@ -412,3 +412,13 @@ def test_tables_come_back_as_they_were_set(macs: list[bytes], vlans: set[int]) -
     texts = sorted((mac.hex(":") for mac in macs), key=lambda mac: int(mac[:2], 16) & 1)
     found = edit(read(committed(LEGACY)), sets={f"{NET}:mac_table.macs": texts, f"{NET}:vlans": vlans})
     assert list(net(found).mac_table.macs) == texts and net(found).vlans == vlans
+
+
+def test_an_entry_of_nothing_in_another_device() -> None:
+    found = edited("insert virtio-console:serial.ports[0]", name="linux-multi-q72", force=True)
+    assert found.stream.named("virtio-console")["serial.nr_active_ports"] == 2
+
+
+def test_a_subsection_inside_a_struct_stays_where_only_the_description_knows_it() -> None:
+    with pytest.raises(FieldError, match="of a device that only the vmdescription describes, own subsections go"):
+        edited("drop fdc:state.drives[0].media_rate", name="linux-multi-q72")

@@ -105,6 +105,39 @@ def test_vhost_that_is_not_there(tmp_path: Path) -> None:
     assert features is None and why is not None and "VHOST_GET_FEATURES failed" in why
 
 
+@pytest.mark.parametrize(("machine", "number"), [("x86_64", 0x8008AF00), ("ppc64le", 0x4008AF00)])
+def test_the_request_s_number_is_the_architecture_s(
+    machine: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def ioctl(fd: int, request: int, argument: bytes) -> bytes:
+        asked.append(request)
+        return struct.pack("=Q", 5)
+
+    (tmp_path / "vhost-net").touch()
+    monkeypatch.setattr(probe.platform, "machine", lambda: machine)
+    monkeypatch.setattr(probe.fcntl, "ioctl", ioctl)
+    assert vhost_features(str(tmp_path / "vhost-net")) == (5, None)
+    assert asked == [number]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_who_may_not_have_a_network_namespace_takes_one_of_users_too(
+    refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags: list[int] = []
+
+    class Libc:
+        def unshare(self, wanted: int) -> int:
+            flags.append(wanted)
+            return -1 if refused else 0
+
+    monkeypatch.setattr(probe.ctypes, "CDLL", lambda name: Libc())
+    probe._set_apart()
+    assert flags == [0x40000000, 0x50000000][: 1 + refused]
+
+
 @pytest.mark.usefixtures("namespace")
 def test_the_real_kernel() -> None:
     """Every Linux that has multi-queue taps answers; no interface shows up here."""

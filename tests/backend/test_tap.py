@@ -240,3 +240,27 @@ def test_a_device_that_cannot_be_opened(linux: FakeLinux, error: int) -> None:
     first, hint = str(caught.value).split("\n")
     assert first == f"/dev/net/tun: open failed: {os.strerror(error)}"
     assert len(hint) > 20
+
+
+def test_a_queue_that_cannot_be_read(linux: FakeLinux) -> None:
+    with TapBackend(system=linux) as backend:
+        backend.commit(WORK)
+        folder = os.open("/", os.O_RDONLY)
+        os.dup2(folder, backend.queues[0].tun.fd)
+        os.close(folder)
+        with pytest.raises(MigrationError, match="tap 'vnet0', queue pair 0: read failed: Is a directory"):
+            backend.queues[0].receive()
+
+
+def test_an_interrupt_between_a_call_and_its_record_leaks_nothing(
+    linux: FakeLinux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(entry: object) -> None:
+        raise KeyboardInterrupt
+
+    backend = TapBackend(system=linux)
+    monkeypatch.setattr(backend.ledger, "record", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        backend.prepare(WORK)
+    assert linux.of
+    backend.close()

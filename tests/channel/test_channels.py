@@ -124,6 +124,35 @@ def test_a_closed_channel() -> None:
     right.close()
 
 
+def test_a_closed_file(tmp_path: Path) -> None:
+    channel = open_file(FileAddress(str(tmp_path / "vm")), write=True)
+    channel.close()
+    channel.close()
+    with pytest.raises(ChannelError, match=r"Unable to write to '.*vm': it is closed"):
+        channel.send(b"x")
+
+
+def test_an_offset_into_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    both = os.open(tmp_path / "pipe", os.O_RDWR)
+    free = os.dup(both)
+    os.close(free)
+    with pytest.raises(ChannelError, match=r"Unable to open '.*pipe': Illegal seek"):
+        open_file(FileAddress(str(tmp_path / "pipe"), 4), write=False)
+    again = os.dup(both)
+    assert again == free, "no descriptor is left"
+    os.close(again)
+    os.close(both)
+
+
+def test_a_port_that_is_taken() -> None:
+    with (
+        listen("tcp:127.0.0.1:0") as listener,
+        pytest.raises(ChannelError, match=r"Failed to bind socket to '.*': Address already in use"),
+    ):
+        listen(listener.address)
+
+
 @pytest.mark.parametrize("kind", ["unix:{}/none", "tcp:127.0.0.1:1"])
 def test_nobody_there(kind: str, tmp_path: Path) -> None:
     with pytest.raises(ChannelError, match="Failed to connect to '"):
