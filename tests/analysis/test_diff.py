@@ -15,6 +15,7 @@ from vnetmig.analysis.churn import TABLE, churn_of
 from vnetmig.analysis.diff import Difference, diff
 from vnetmig.document.net import NetDevice
 from vnetmig.document.stream import Stream
+from vnetmig.stream.events import Eof
 
 LEGACY, PAIRS = "linux-user-legacy-q72", "linux-tap-4q-load-q72"
 
@@ -222,3 +223,14 @@ def test_a_description_that_only_one_side_can_read() -> None:
 def test_a_description_of_another_page_size() -> None:
     found = diff(document(committed(PAIRS)), document(committed("npcm750-qbpo")))
     assert ("vmdescription page size", "4096", "1024") in [(one.name, one.a, one.b) for one in found.items]
+
+
+def test_bytes_that_nothing_describes_differ_as_bytes() -> None:
+    """Without a vmdescription."""
+    stream = document(committed(PAIRS))
+    data = read(committed(PAIRS))
+    end = next(event for event in stream.ends if isinstance(event, Eof))
+    bare = data[: end.offset + end.size]
+    at = next(one for one in stream.sections if one.idstr == "apic").payload_span[0] + 3
+    (section,) = diff(bare, bare[:at] + bytes((bare[at] ^ 1,)) + bare[at + 1 :]).sections
+    assert (section.idstr, section.fields, section.bytes is not None and section.bytes.first) == ("apic", (), 3)

@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from altered import NET, valid
 
 import vnetmig
+from vnetmig.analysis.check.guest_ram import guest_ram
 from vnetmig.analysis.finding import Severity
 from vnetmig.analysis.profile.cmdline import profile_of_command
+from vnetmig.analysis.profile.profile import Profile
 from vnetmig.analysis.release import Release
 
 STREAMS = Path(__file__).resolve().parents[2] / "streams"
@@ -49,3 +52,45 @@ def test_features_that_leave_rings_without_queues_need_no_memory_to_be_told() ->
     made = vnetmig.edit(load("linux-tap-4q-load-q72"), sets=["virtio-net:guest_features=-MQ"], force=True)
     result = vnetmig.check(made.data)
     assert result.worst == Severity.CRASH
+
+
+@pytest.mark.parametrize(("accepted", "rules"), [(1, ["device-broken"]), (0, [])])
+def test_a_modern_driver_without_its_64_feature_bits(accepted: int, rules: list[str]) -> None:
+    found = valid("1q", "q72")
+    stream = vnetmig.load(found.data)
+    device = stream.device(NET)
+    device.record.drop("64bit_features")
+    device["extra_state.pci.modern_state.gfselect"] = accepted
+    device["extra_state.pci.modern_state.guest_features[1]"] = accepted
+    assert [one.rule for one in vnetmig.check(stream.encode(), found.profile)] == rules
+
+
+def test_where_ram_lies_is_known_of_pcs_whose_ram_was_not_moved() -> None:
+    found = valid("1q", "q72")
+    stream = vnetmig.load(found.data)
+
+    def extents(profile: Profile) -> int:
+        ram = guest_ram(stream, profile)
+        assert ram is not None
+        return len(ram.extents)
+
+    moved = replace(found.profile, command=b"qemu-system-x86_64 -M pc,max-ram-below-4g=1G")
+    assert (extents(found.profile), extents(moved)) == (1, 0)
+
+
+@pytest.mark.parametrize("name", ["num_pages", "actual"])
+def test_a_cut_in_a_balloon(name: str) -> None:
+    stream = load("linux-multi-q72")
+    section = stream.device("virtio-balloon").section
+    assert section.record is not None
+    (wire,) = (spot.wire for spot in section.record.walk() if spot.path.rpartition(".")[2] == name)
+    at = section.payload_span[0] + wire
+    line = (STREAMS / "linux-multi-q72" / "cmdline.txt").read_bytes()
+    profile = profile_of_command(line, "linux-multi-q72", Release.parse("7.2"))
+    refusing = vnetmig.check(stream.encode()[: at + 2], profile).refusing
+    assert refusing is not None and refusing.message == f"Failed to load virtio-balloon-device:{name}"
+
+
+def test_a_stream_made_of_values_has_no_first_bytes_to_look_at() -> None:
+    result = vnetmig.check(vnetmig.new_stream("pc-i440fx-7.2"), valid("1q", "q72").profile)
+    assert [one.rule for one in result] == ["device-missing"]

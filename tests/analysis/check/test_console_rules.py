@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from altered import judged, put, refusals
+from altered import cut, judged, put, refusals
 
 CONSOLE = "0000:00:02.0/virtio-console"
 
@@ -37,3 +37,9 @@ def test_an_element_that_is_out_of_step(engine: str) -> None:
     rule, message = refusals("multi", "q72", data, engine)[0]
     assert rule == "element-too-large"
     assert message == "qemu_get_virtqueue_element: Assertion `ARRAY_SIZE(data.in_addr) >= data.in_num' failed."
+
+
+@pytest.mark.parametrize("inside", [0, 2])
+def test_a_cut_in_the_map_of_ports_is_a_map_without_the_port(inside: int, engine: str) -> None:
+    data = cut("multi", "q72", "serial.ports_map", inside, CONSOLE)
+    assert refusals("multi", "q72", data, engine) == [("device-state", "Failed to load virtio-console:virtio")]

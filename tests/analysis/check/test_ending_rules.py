@@ -125,6 +125,13 @@ def test_a_board_device_without_its_footer(at: int, value: bytes) -> None:
     assert [message for _, message in refusals("1q", "q72", altered)] == [messages[at]]
 
 
+def test_a_board_device_with_a_byte_more_than_is_described() -> None:
+    found = valid("1q", "q72")
+    place = min(offset for offset in found.headers.values() if offset > found.headers["apic"]) - 5
+    altered = found.data[:place] + b"\1" + found.data[place:]
+    assert refusals("1q", "q72", altered) == [("footer-missing", "Missing section footer for apic")]
+
+
 @pytest.mark.parametrize("length", [b"", b"\0\0", b"\xff\xff\xff\xff"])
 def test_a_description_that_cannot_be_read_loads(length: bytes) -> None:
     data = valid("1q", "q72").data

@@ -139,3 +139,32 @@ def test_a_subsection_twice_and_in_another_order_loads() -> None:
     at = found.places["64bit_features.#name"]
     end = found.places["virtqueues.#name"]
     assert refusals("1q", "q72", found.data[:end] + found.data[at:end] + found.data[end:]) == []
+
+
+BACKEND = b"\x05\x19virtio-net-device/backend\0\0\0\0"
+
+
+def with_backend(qemu: str, chunks: bytes, *, whole: bool) -> bytes:
+    """vhost-user device state in front of the other subsections."""
+    found = valid("1q", qemu)
+    at = found.places["64bit_features.#name"]
+    return found.data[:at] + BACKEND + chunks + (found.data[at:] if whole else b"")
+
+
+def test_the_state_of_a_vhost_user_backend_is_passed_over(engine: str) -> None:
+    assert refusals("1q", "q111", with_backend("q111", b"\0\0\0\4abcd\0\0\0\0", whole=True), engine) == []
+
+
+@pytest.mark.parametrize("chunks", [b"", b"\0\0", b"\0\0\0\4ab", b"\0\0\0\4abcd", b"\x7f\xff\xff\xffabcd"])
+def test_a_cut_in_the_state_of_a_vhost_user_backend(chunks: bytes, engine: str) -> None:
+    data = with_backend("q111", chunks, whole=False)
+    around = "Loading VM subsection 'virtio-net-device/backend' in 'virtio-net-device' failed: "
+    message = f"{around}Failed to load virtio-net-device/backend state: stream error: -5"
+    assert refusals("1q", "q111", data, engine) == [("stream-error", message)]
+
+
+def test_a_chunk_before_a_subsection_that_is_refused(engine: str) -> None:
+    data = with_backend("q111", b"\0\0\0\4abcd\0\0\0\0", whole=True)
+    version = data.index(_NAME) + len(_NAME)
+    altered = data[:version] + bytes(4) + data[version + 4 :]
+    assert [rule for rule, _ in refusals("1q", "q111", altered, engine)] == ["vmstate-too-old"]

@@ -12,7 +12,7 @@ from real_streams import COMMITTED, every_capture, truth
 from recorded_offers import LEGACY_ONLY, host_features_of, offers, profile_of_start
 
 from vnetmig.analysis.profile.cmdline import profile_of_command
-from vnetmig.analysis.profile.host_features import Transport, host_features
+from vnetmig.analysis.profile.host_features import Transport, host_features, modern
 from vnetmig.analysis.profile.machine_type import machine_type
 from vnetmig.analysis.profile.net_backend import Backend, Host
 from vnetmig.analysis.profile.properties import KINDS, Settings, properties
@@ -140,6 +140,19 @@ def test_vhost_takes_what_the_kernel_does_not_have() -> None:
 def test_vhost_offers_rss_where_qemu_loads_its_program() -> None:
     offered, assumed = tap_offer("10.0", vhost=True, rss="on")
     assert "VIRTIO_NET_F_RSS" in offered and "VIRTIO_NET_F_RSS" in assumed
+
+
+def test_a_release_without_the_ring_features_leaves_vhost_nothing_to_withhold() -> None:
+    offered, assumed = tap_offer("2.12", vhost=True)
+    assert "VIRTIO_F_RING_RESET" not in offered
+    assert assumed == ["VIRTIO_NET_F_GUEST_UFO", "VIRTIO_NET_F_HOST_UFO"]
+
+
+def test_other_transports_are_modern() -> None:
+    """As s390x's CCW; a PCI device before 2.4 is not."""
+    release = Release.parse("2.3")
+    settings = Settings("virtio-net", machine_type("pc", release), release, {})
+    assert modern(settings, Transport("ccw")) and not modern(settings, Transport())
 
 
 def test_a_kernel_with_tunnels_and_without_their_checksums() -> None:

@@ -215,8 +215,6 @@ def _machine(name: bytes, length: int, profile: Profile, machine: str) -> Iterat
     if profile.machine is None or (local + b"\0").startswith(name[: len(local) + 1]):
         return
     found = name.partition(b"\0")[0]
-    if found == local and b"\0" in name:
-        return
     if found.startswith(local + b"-"):  # a family's name, which its QEMU takes for the newest: as the stream's
         return
     text = found.decode("utf-8", "backslashreplace")

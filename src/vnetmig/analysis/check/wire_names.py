@@ -118,6 +118,7 @@ _SUBSECTIONS: dict[str, tuple[Frame, ...]] = {
             ("used", "uint32"),
         )
     },
+    "backend.chunks": (Frame("virtio-net-device/backend", "backend", "virtio-net vhost-user backend state"),),
     **{
         f"rss.{name}": (Frame("virtio-net-device/rss", field, kind),)
         for name, field, kind in (
