@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from command_line import stream_bytes
 from runs import NET, delta_run, run, section
 
+from vnetmig.migration.machine import Machine
 from vnetmig.report import text
 from vnetmig.report.map_costs import MapModel, map_costs, map_json, map_table
 from vnetmig.report.measured import Measured
@@ -35,3 +37,8 @@ def test_it_is_labelled() -> None:
     assert not any("timer" in line for line in shown)
     made = map_json(model, Measured.of(RUNS))
     assert isinstance(made, dict) and str(made["note"]).startswith("SIMULATED")
+
+
+def test_a_device_without_a_config_space_keeps_nothing() -> None:
+    mmio = Machine.from_bytes(stream_bytes())
+    assert list(mmio.nets()) and MapModel.of(10.0, mmio).kept == frozenset()
