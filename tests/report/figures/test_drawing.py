@@ -11,7 +11,7 @@ import pytest
 
 import vnetmig
 from traces import checkpoint, event, unpacked
-from vnetmig.report.figures.devices import DOTS, strips
+from vnetmig.report.figures.devices import DOTS, differences, strips
 from vnetmig.report.figures.downtime import figures_of
 from vnetmig.report.figures.drawing import _KEPT, INKS, _styles, svg, tree
 
@@ -99,3 +99,11 @@ def test_one_migration_of_each_arm_is_drawn_without_intervals(tmp_path: Path) ->
 def test_arms_that_are_not_compared_have_no_differences() -> None:
     told = vnetmig.downtime((event("save", "cpu", 5) + event("load", "cpu", 5)).encode())
     assert [each.name for each in figures_of(replace(told, arms=("all", "other")))] == ["load-devices", "save-devices"]
+
+
+def test_no_line_between_devices_and_sums_where_there_are_only_sums() -> None:
+    told = vnetmig.downtime(runs=[unpacked("q100-1q-fwkvm"), unpacked("q111-1qs4")])
+    sums = replace(told, against=tuple(row for row in told.against if row.quantity.kind == "sum"))
+    assert len(differences(told, "load", told.arms[1]).axes[0].lines) > len(
+        differences(sums, "load", told.arms[1]).axes[0].lines
+    )
