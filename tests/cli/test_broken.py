@@ -114,3 +114,8 @@ def test_a_cut_side_channel(captures: list[Path]) -> None:
     assert result.exit_code == 3
     assert "packets" in result.stdout and "channel ends inside a packet" in result.stderr
     assert run_json("inspect", "-", code=3, stdin=data)["error"]["section"] == "multifd"
+
+
+def test_a_device_that_may_stand_behind_the_fault() -> None:
+    result = run("inspect", "-", "virtio-net", stdin=sample_bytes()[:0x5000])
+    assert result.exit_code == 3 and "at offset 0x" in result.stderr

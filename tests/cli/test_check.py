@@ -13,6 +13,8 @@ import pytest
 from command_line import RINGS, SAMPLE, command, run, run_json, sample_bytes, spawn, stream_bytes
 from fleet_files import fill, refused_bytes
 
+from vnetmig.cli import check_many
+
 NET = "0000:00:04.0/virtio-net"
 CONSOLE = "0000:00:03.0/virtio-console"
 
@@ -293,3 +295,10 @@ def test_a_list_on_stdin_beside_a_file(tmp_path: Path) -> None:
     args = ("check", SAMPLE, "-", "--qemu", "10.0.13", "--workers", "1", "--json")
     told = [json.loads(line)["path"] for line in run(*args, stdin=f"{other}\n".encode()).stdout.splitlines()]
     assert told == [str(SAMPLE), str(other)]
+
+
+def test_a_scheduler_that_does_not_answer(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(check_many, "CONNECT_SECONDS", 0.2)
+    result = run("check", fleet, "--dask", "tcp://127.0.0.1:1")
+    assert result.exit_code == 2 and "no scheduler answers there" in result.stderr

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import socket
 import threading
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from between import STREAMS, machine_of, sent_by
-from command_line import run
+from command_line import run, stream_bytes
 
 from vnetmig.backend import choose
+from vnetmig.cli.incoming_machine import Incoming
+from vnetmig.cli.outgoing import GuestKind, running
+from vnetmig.migration.incoming_machine import GuestMachine
+from vnetmig.migration.machine import Machine
 from vnetmig.migration.source import Source
+from vnetmig.model.concurrent import RunningGuest
 
 
 def taken(data: bytes, *options: str) -> tuple[int, str, str]:
@@ -34,3 +41,17 @@ def test_a_backend_that_there_cannot_be_is_said(monkeypatch: pytest.MonkeyPatch)
     data = sent_by(Source(machine_of(STREAMS / "rfc-user-1q"), "stock"))
     _, told, noted = taken(data, "--backend", "tap")
     assert "0000:00:02.0/virtio-net" in told and "no right to make a tap" in noted
+
+
+def test_a_guest_that_fails_afterwards_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(guest: RunningGuest, steps: int) -> None:
+        raise ZeroDivisionError("packet 7")
+
+    with running(Machine.from_bytes(stream_bytes("rfc-user-1q")), GuestKind("busy", 1), 1) as here:
+        monkeypatch.setattr(RunningGuest, "wait_for", broken)
+        there = Incoming("null", guest=True)
+        assert isinstance(there.machine, GuestMachine)
+        there.machine.guest = here.guest
+        has_it: Any = SimpleNamespace(owner="destination")
+        told = there.go_on(has_it)
+    assert told.guest is not None and told.guest.failure == "ZeroDivisionError: packet 7"

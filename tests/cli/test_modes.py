@@ -7,10 +7,13 @@ import pytest
 from command_line import stream_bytes
 
 from vnetmig.cli import migrate, migrating, modes
+from vnetmig.cli.two_processes import DestinationProcess
+from vnetmig.errors import MigrationError
 from vnetmig.migration.machine import Machine
 from vnetmig.migration.modes import MODES
 from vnetmig.migration.options import Options
 from vnetmig.model.guest import PROFILES
+from vnetmig.report.afterwards import Afterwards
 from vnetmig.report.run import complete
 
 
@@ -53,3 +56,12 @@ def test_such_a_machine_migrates_in_stock_mode(monkeypatch: pytest.MonkeyPatch) 
 
 def test_one_mode_without_the_handover() -> None:
     assert modes.chosen("stock", handover=False) == (("stock",), [])
+
+
+def test_a_destination_that_says_nothing_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unheard(process: DestinationProcess) -> Afterwards:
+        raise MigrationError("it said no JSON")
+
+    monkeypatch.setattr(DestinationProcess, "afterwards", unheard)
+    made = migrating.migrate_all(migrating.Plan(None, "stock", ("stock",), 1, "unix", Options()))
+    assert [run.unheard for run in made.runs["stock"]] == ["it said no JSON"]

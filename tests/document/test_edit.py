@@ -86,11 +86,6 @@ SETS: dict[str, tuple[Callable[[NetDevice], object], Callable[[NetDevice], bool]
         lambda net: (net.queues[1].num, net.queues[1].last_avail_idx) == (128, 65535),
         ("vq[1].num", "vq[1].last_avail_idx"),
     ),
-    "the pairs of the backend": (
-        lambda net: setattr(net, "max_queue_pairs", 9),
-        lambda net: net.max_queue_pairs == 9,
-        ("max_queue_pairs",),
-    ),
     "a ring address": (
         lambda net: setattr(net.queues[0], "desc", 0x1234_5000),
         lambda net: net.queues[0].desc == 0x1234_5000,
@@ -353,3 +348,13 @@ def test_a_misspelt_name_is_not_set_in_silence() -> None:
     for device in (stream.device("virtio-net"), stream.device("virtio-rng"), stream.device("virtio-net").queues[0]):
         with pytest.raises(AttributeError):
             device.mca = "52:54:00:aa:bb:cc"
+
+
+def test_every_value_of_a_queue_that_has_its_own_addresses() -> None:
+    stream, net = opened(PAIRS)
+    queue = net.queues[1]
+    queue.vector, queue.avail, queue.used = 3, 0x7000_0000, 0x7000_1000
+    net.max_queue_pairs = 9
+    (same,) = [again(stream).queues[1]]
+    assert (same.vector, same.avail, same.used) == (3, 0x7000_0000, 0x7000_1000)
+    assert again(stream).max_queue_pairs == 9

@@ -56,3 +56,12 @@ def test_preheated_devices_that_only_the_vmdescription_knows_stay_frames() -> No
     (timer,) = [s for s in stream.sections if s.idstr == "timer-preheat"]
     assert (described_by(timer), timer.record) == ("frame", None)
     assert stream.device("timer").record is not None
+
+
+def test_a_state_in_a_frame_that_cannot_be_read_is_a_finding() -> None:
+    data = bytearray(stream_of("iterative-delta"))
+    offset = vnetmig.load(bytes(data)).device(f"{NET}-delta").fields()["config_len"].offset
+    data[offset : offset + 4] = b"\xff" * 4
+    (broken,) = [s for s in vnetmig.load(bytes(data)).sections if s.idstr == f"{NET}-delta" and s.type == "start"]
+    assert broken.state is None and broken.state is None
+    assert broken.finding is not None and broken.finding.section == f"{NET}-delta"

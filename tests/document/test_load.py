@@ -189,7 +189,21 @@ def test_a_queue_and_the_receive_mode_say_what_they_are() -> None:
     queue = net.queues[0]
     assert repr(queue) == f"<Queue 0 num {queue.num} last_avail_idx {queue.last_avail_idx}>"
     assert queue.inuse == queue.ring.inuse
-    assert repr(net.rx_mode) == "<ReceiveMode allmulti>" if net.rx_mode.allmulti else "<ReceiveMode plain>"
+    net.rx_mode.promisc, net.rx_mode.allmulti = True, False
+    assert repr(net.rx_mode) == "<ReceiveMode promisc>"
     with pytest.raises(AttributeError, match="not loud"):
         _ = net.rx_mode.loud
     assert net.ties == ()
+
+
+def test_bytes_behind_the_end_come_when_it_is_closed() -> None:
+    incoming = Incoming()
+    incoming.feed(DATA + b"behind")
+    assert incoming.close().encode() == DATA + b"behind"
+
+
+def test_the_stream_of_one_section_cannot_take_another_without_an_end() -> None:
+    stream = vnetmig.load(DATA[:-1], partial=True)
+    stream = vnetmig.load(DATA[: stream.sections[3].offset], partial=True)
+    with pytest.raises(FieldError, match="no end that a section could be put in front of"):
+        stream.add(vnetmig.load(DATA).named("virtio-net"))

@@ -13,9 +13,11 @@ import vnetmig
 from vnetmig.document.net import NetDevice
 from vnetmig.document.net_state import NetQueue, NetState, new_net
 from vnetmig.document.new_stream import new_stream
+from vnetmig.document.placing import with_section
 from vnetmig.document.stream import Stream
 from vnetmig.errors import FieldError
 from vnetmig.model.transport import MmioTransport, PciTransport
+from vnetmig.stream.events import SectionFooter
 from vnetmig.stream.vmdescription import Style
 
 every_net = pytest.mark.parametrize(
@@ -291,3 +293,12 @@ def test_what_was_put_in_is_a_copy() -> None:
     stream.add(net(other))
     net(other).mac = "52:54:00:00:00:77"
     assert net(stream).mac != "52:54:00:00:00:77"
+
+
+def test_sections_without_footers_get_none() -> None:
+    """Machine types up to 2.3."""
+    stream = new_stream()
+    stream.add(new_net("0000:00:03.0/virtio-net"))
+    events = [event for event in stream.events if not isinstance(event, SectionFooter)]
+    made = with_section(events, new_net("0000:00:04.0/virtio-net"))
+    assert len(made) == len(events) + 2 and not any(isinstance(event, SectionFooter) for event in made)

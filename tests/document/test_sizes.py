@@ -7,6 +7,7 @@ from real_streams import committed, document
 
 import vnetmig
 from vnetmig.document.new_stream import new_stream
+from vnetmig.document.sizes import rewritten
 from vnetmig.document.stream import Stream
 from vnetmig.errors import FieldError
 from vnetmig.stream.events import VmDescription
@@ -78,3 +79,12 @@ def test_devices_as_people_name_them() -> None:
     for name in ("cpu", "cpu#9", "cpu#x", "#1", ""):
         with pytest.raises(FieldError):
             stream.named(name)
+
+
+def test_an_entry_that_is_no_device_stays() -> None:
+    stream = document(committed(PAIRS))
+    description = stream.description
+    assert description is not None
+    strange = JsonObject([(k, [7, *v] if k == "devices" else v) for k, v in description.root.pairs])
+    made = rewritten(Description.of(strange), {})
+    assert made.root["devices"][0] == 7

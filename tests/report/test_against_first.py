@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from runs import NET, delta_run, stock_run
+from runs import NET, delta_run, run, section, stock_run
 
 from vnetmig.report import text
 from vnetmig.report.against_first import against_blocks, against_first, single_devices, words
@@ -47,3 +47,15 @@ def test_one_mode_is_compared_with_nothing() -> None:
 def test_other_numbers_of_runs_are_not_paired() -> None:
     measured = Measured.of({**RUNS, "stock": RUNS["stock"][:9]})
     assert all(row.paired is None and row.found.p is not None for row in against_first(measured, measured.groups()))
+
+
+def test_without_a_net_nothing_is_said_in_words() -> None:
+    runs = {mode: [run(mode, section("vga", 100 + n)) for n in range(3)] for mode in ("stock", "early")}
+    assert not words(Measured.of(runs))
+    assert "what that means" not in list(text.plain(against_blocks(Measured.of(runs))))
+
+
+def test_no_share_of_nothing() -> None:
+    runs = {"stock": [run("stock", section("vga", 400 + n)) for n in range(3)], "early": [stock_run(90)] * 3}
+    (said,) = words(Measured.of(runs)).values()
+    assert said and not any("bytes with the guest stopped" in line for line in said)

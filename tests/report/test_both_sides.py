@@ -27,3 +27,9 @@ def test_backends() -> None:
 
 def test_nothing_to_show() -> None:
     assert not list(guest_blocks({"stock": [stock_run(1)]})) and not list(backend_blocks({"stock": [stock_run(1)]}))
+
+
+def test_a_mode_without_backends_has_no_row() -> None:
+    runs = {"stock": [stock_run(1)], "early": [run("early", here=HERE, there=there())]}
+    shown = [line.split()[0] for line in text.plain(backend_blocks(runs))]
+    assert "early" in shown and "stock" not in shown

@@ -79,3 +79,10 @@ def test_an_outage_is_in_the_trace_for_perfetto() -> None:
 def test_an_arm_that_has_nothing_to_compare_has_no_table() -> None:
     told = replace(found(migration(100.0)), arms=("all", "other"))
     assert not any("against" in line for line in lines(told))
+
+
+def test_checkpoints_without_timestamps_are_not_in_the_trace() -> None:
+    log = event("load", "cpu", 9)
+    log += checkpoint("dst-precopy-loadvm-completed") + checkpoint("dst-precopy-bh-vm-started")
+    made = "".join(pieces(chrome_trace(found(log))))
+    assert '"load cpu"' in made and "dst-precopy-bh-vm-started" not in made

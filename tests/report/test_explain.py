@@ -6,7 +6,10 @@ import json
 
 from vnetmig.analysis.catalogue.messages import MESSAGES
 from vnetmig.analysis.explain.explain import explain
-from vnetmig.report.explain import WIDTH, explanation_blocks, explanations_json, list_blocks, list_json
+from vnetmig.analysis.explain.explanation import Explanations
+from vnetmig.analysis.explain.feature_fault import FeatureFault
+from vnetmig.report.blocks import Facts
+from vnetmig.report.explain import WIDTH, _fault, explanation_blocks, explanations_json, list_blocks, list_json
 from vnetmig.report.json import pieces
 from vnetmig.report.text import plain
 
@@ -72,3 +75,18 @@ def test_the_list_has_every_rule() -> None:
     for message, rule in zip(MESSAGES, made["rules"], strict=True):
         assert f"\n{message.id} " in text
         assert rule["rule"] == message.id and len(rule["wordings"]) == len(message.wordings)
+
+
+def test_two_failures_are_apart() -> None:
+    told = shown("qemu: Missing section footer for timer\n" + TEXT)
+    assert "\n\nFeatures 0x1c0010130afffaf unsupported." in told
+
+
+def test_a_log_that_says_too_much_is_cut() -> None:
+    assert list(plain(explanation_blocks(Explanations(cut=True))))[-1] == "there is more of this in the input"
+
+
+def test_features_that_are_all_there() -> None:
+    fault = FeatureFault("virtio-net", assumed=False, guest=1, host=3, missing=(), spare=())
+    (told,) = _fault(fault)
+    assert isinstance(told, Facts) and {name for name, _ in told.pairs} == {"hint", ""}

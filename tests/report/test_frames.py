@@ -29,3 +29,8 @@ def test_text() -> None:
     assert any(line.split() == ["early", "1", "2", "0.7", "2"] for line in shown)
     assert any("made it go whole: curr_queue_pairs (2), vlans[*] (1)" in line for line in shown)
     assert not list(frame_blocks({"stock": RUNS["stock"]}))
+
+
+def test_nothing_changed() -> None:
+    shown = list(text.plain(frame_blocks({"early": [delta_run(1, changed=())]})))
+    assert not any("fields of these devices" in line for line in shown)

@@ -37,3 +37,8 @@ def test_refused_and_nothing_came() -> None:
     assert "refused" in next(text.plain(incoming_blocks(refused, Afterwards())))
     assert not incoming_json(refused, Afterwards())["loaded"]
     assert list(text.plain(incoming_blocks(Destination(), Afterwards()))) == ["nothing came"]
+
+
+def test_loaded_with_nothing_around_it() -> None:
+    shown = list(text.plain(incoming_blocks(taken(), Afterwards())))
+    assert shown[0] == "loaded" and "" not in shown

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+from command_line import stream_bytes
 from runs import NET, delta_run, run, section
 
+from vnetmig.migration.machine import Machine
 from vnetmig.report import text
 from vnetmig.report.map_costs import MapModel, map_costs, map_json, map_table
 from vnetmig.report.measured import Measured
@@ -35,3 +40,14 @@ def test_it_is_labelled() -> None:
     assert not any("timer" in line for line in shown)
     made = map_json(model, Measured.of(RUNS))
     assert isinstance(made, dict) and str(made["note"]).startswith("SIMULATED")
+
+
+def test_a_device_without_a_config_space_keeps_nothing() -> None:
+    mmio = Machine.from_bytes(stream_bytes())
+    assert list(mmio.nets()) and MapModel.of(10.0, mmio).kept == frozenset()
+
+
+def test_a_device_that_nothing_describes_keeps_nothing() -> None:
+    opaque = SimpleNamespace(idstr=NET, state_at_setup=lambda: b"early", final_state=lambda: b"final")
+    machine: Any = SimpleNamespace(nets=lambda: [opaque])
+    assert MapModel.of(10.0, machine).kept == frozenset()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import pytest
 from machines import USER, machine
@@ -13,7 +15,7 @@ from machines import USER, machine
 import vnetmig
 from vnetmig.analysis.matrix.matrix import Matrix
 from vnetmig.report.json import pieces
-from vnetmig.report.matrix import CSV_COLUMNS, matrix_blocks, matrix_csv, matrix_json, reasons
+from vnetmig.report.matrix import CSV_COLUMNS, _reason, matrix_blocks, matrix_csv, matrix_json, reasons
 from vnetmig.report.text import plain, rich
 
 
@@ -114,3 +116,15 @@ def test_names_cannot_break_lines() -> None:
     found = vnetmig.matrix({"a\n\x1b[2J,b": machine(USER), "b": machine(USER)}, qemu=["7.2"])
     assert not any("\x1b" in line or "\n" in line for line in lines(found))
     assert "\x1b" not in matrix_csv(found) and len(matrix_csv(found).splitlines()) == 5
+
+
+def test_a_reason_twice_in_one_pair_and_without_a_remedy() -> None:
+    found = alias()
+    cell = next(cell for cell in found if cell.found)
+    one = replace(cell.found[0], finding=replace(cell.found[0].finding, hint=None))
+    twice = replace(cell, found=(one, one))
+    matrix: Any = [twice]
+    (reason,) = reasons(matrix)
+    assert reason.cells == [twice]
+    reason.cells = [cell]
+    assert "do" not in dict(_reason(found, reason).pairs)

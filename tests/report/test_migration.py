@@ -66,3 +66,9 @@ def test_a_destination_that_said_nothing_fails_the_run() -> None:
 def test_trace_lines_of_both_sides() -> None:
     runs = {"stock": [run("stock", source_trace=("a", "b"))]}
     assert list(trace_lines(runs)) == ["# run 1, stock, source", "a", "b", "# run 1, stock, destination"]
+
+
+def test_traces_of_modes_that_ran_less_often() -> None:
+    told = list(trace_lines({"stock": [stock_run(1), stock_run(1)], "early": [delta_run(1)]}))
+    assert "# run 1, early, source" in told and "# run 2, stock, source" in told
+    assert "# run 2, early, source" not in told

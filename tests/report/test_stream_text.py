@@ -15,12 +15,14 @@ from vnetmig.document.stream import Stream
 from vnetmig.migration.source import Source
 from vnetmig.report.html.data import Model, explore
 from vnetmig.report.json import pieces
-from vnetmig.report.stream_json import stream_json
-from vnetmig.report.stream_text import command_text, stream_blocks
+from vnetmig.report.ram import RamSummary
+from vnetmig.report.stream_json import block_json, stream_json
+from vnetmig.report.stream_text import _ram, command_text, stream_blocks
 from vnetmig.report.text import plain
 from vnetmig.stream.commands import PostcopyAdvise, RecvBitmap
 from vnetmig.stream.configuration import ConfigurationBody, TargetPageBits, Uuid
 from vnetmig.stream.libvirt import LibvirtImage
+from vnetmig.stream.ram_words import Block
 
 RARE = ConfigurationBody("pc", (TargetPageBits(16), Uuid(bytes(range(16)))))
 DATA = b"QEVM\0\0\0\3\x07" + RARE.encode() + b"\0" + b"behind"
@@ -91,3 +93,9 @@ def test_frames_have_their_head_in_front_of_their_data() -> None:
     assert flags["0000:00:02.0/virtio-net", "full"][0] == "DELTA"
     shown = values(explore(stream, data))
     assert shown["#flag"] and {"#base", "#identity", "#length"} <= shown.keys()
+
+
+def test_ram_of_which_little_is_known() -> None:
+    told = [" ".join(line.split()) for line in plain(_ram(RamSummary(1, 10)))]
+    assert told == ["ram", "payload 10 bytes in 1 sections", "words none"]
+    assert block_json(Block("pc.ram", 4096, page_size=1 << 21))["page_size"] == 1 << 21

@@ -61,3 +61,11 @@ def test_a_long_table_is_plain_on_a_terminal_too() -> None:
 def test_listed() -> None:
     assert listed([1, 2, 3]) == "1, 2, 3"
     assert listed(range(5), 3) == "0, 1, 2, and 2 more"
+
+
+def test_rich_facts_without_a_title() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
+    for renderable in text.rich([Facts("", [("name", EVIL)])]):
+        console.print(renderable)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().split() == ["name", "na\\x1b[31mme"]

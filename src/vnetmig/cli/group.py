@@ -50,7 +50,7 @@ def to_stdout() -> Iterator[None]:
 class Verb(click.Command):
     """A command that says its errors in JSON too when it was asked for JSON."""
 
-    def __init__(self, *args: Any, example: str = "", **options: Any) -> None:
+    def __init__(self, *args: Any, example: str, **options: Any) -> None:
         super().__init__(*args, **options)
         self.example = example
 
@@ -70,10 +70,9 @@ class Verb(click.Command):
             raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.example:
-            with formatter.section("Examples"):
-                for line in self.example.strip().splitlines():
-                    formatter.write(f"  {line.strip()}\n")
+        with formatter.section("Examples"):
+            for line in self.example.strip().splitlines():
+                formatter.write(f"  {line.strip()}\n")
         super().format_epilog(ctx, formatter)
 
 

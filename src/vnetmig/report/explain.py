@@ -80,8 +80,7 @@ def _fault(fault: FeatureFault) -> Iterator[Block]:
     pairs.extend(_wrapped("taken by", taken))
     if fault.spare:
         pairs.extend(_wrapped("not taken", [f"{listed(fault.spare, 8)}: offered, not used by the guest; no fault"]))
-    if pairs:
-        yield Facts("", pairs)
+    yield Facts("", pairs)
 
 
 def _feature_table(title: str, entries: Iterable[FeatureNote]) -> Table:

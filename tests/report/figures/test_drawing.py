@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import vnetmig
 from traces import checkpoint, event, unpacked
-from vnetmig.report.figures.devices import DOTS, strips
+from vnetmig.report.figures.devices import DOTS, differences, strips
 from vnetmig.report.figures.downtime import figures_of
-from vnetmig.report.figures.drawing import _KEPT, INKS, svg, tree
+from vnetmig.report.figures.drawing import _KEPT, INKS, _styles, svg, tree
 
 
 def nodes(node: Any) -> Iterator[tuple[str, dict[str, str], list[Any]]]:
@@ -73,3 +75,35 @@ def test_of_very_many_samples_those_far_out_are_all_drawn() -> None:
     figure = strips(vnetmig.downtime(log.encode()), "load")
     of_cpu = figure.axes[0].lines[0].get_xdata()
     assert sum(value == 50_000 for value in of_cpu) == 5 and len(of_cpu) < 2 * DOTS
+
+
+def test_what_a_font_says_is_kept_in_parts() -> None:
+    assert dict(_styles("font: bold 7.5px 'DejaVu Sans'; fill: #000")) == {
+        "font-size": "7.5",
+        "font-weight": "bold",
+        "fill": "#000",
+    }
+    assert dict(_styles("font: inherit")) == {}
+
+
+def test_one_migration_of_each_arm_is_drawn_without_intervals(tmp_path: Path) -> None:
+    for name, took in (("a", 5), ("b", 9)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vm00.log").write_text(event("save", "cpu", took))
+        (tmp_path / name / "vm01.log").write_text(event("load", "cpu", took))
+    told = vnetmig.downtime(runs=[tmp_path / "a", tmp_path / "b"])
+    assert all(row.welch.low is None for row in told.against)
+    assert "load-differences" in [each.name for each in figures_of(told)]
+
+
+def test_arms_that_are_not_compared_have_no_differences() -> None:
+    told = vnetmig.downtime((event("save", "cpu", 5) + event("load", "cpu", 5)).encode())
+    assert [each.name for each in figures_of(replace(told, arms=("all", "other")))] == ["load-devices", "save-devices"]
+
+
+def test_no_line_between_devices_and_sums_where_there_are_only_sums() -> None:
+    told = vnetmig.downtime(runs=[unpacked("q100-1q-fwkvm"), unpacked("q111-1qs4")])
+    sums = replace(told, against=tuple(row for row in told.against if row.quantity.kind == "sum"))
+    assert len(differences(told, "load", told.arms[1]).axes[0].lines) > len(
+        differences(sums, "load", told.arms[1]).axes[0].lines
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from array import array
 
@@ -28,3 +29,11 @@ def test_columns_are_aligned(length: int) -> None:
     whole = zlib.decompress(pack({"pad": "x" * length}, {"a": b"x" * length, "b": array("d", [1.0])}))
     assert len(whole) % 8 == 0
     assert whole.endswith(array("d", [1.0]).tobytes())
+
+
+def test_of_a_machine_with_the_other_byte_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = pack({}, {"a": array("I", [1, 0x01020304])})
+    monkeypatch.setattr(sys, "byteorder", "big" if sys.byteorder == "little" else "little")
+    swapped = pack({}, {"a": array("I", [1, 0x01020304])})
+    assert zlib.decompress(swapped).endswith(bytes((0, 0, 0, 1, 1, 2, 3, 4)))
+    assert unpack(packed)[1]["a"] == array("I", [0x01000000, 0x04030201])

@@ -225,3 +225,12 @@ def test_too_many_fields_for_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(1 for _ in model.root.leaves()) < 130
     assert model.root.children[-1].value.endswith("too many parts for this page")
     assert len(model.root.children) < len(stream.sections)
+
+
+def test_other_readings_that_fit_are_noted() -> None:
+    stream = vnetmig.load(vnetmig.sample())
+    data = stream.encode()
+    state = stream.nets()[0].section.state
+    assert state is not None
+    state.ties = (("no MSI-X", "one pair"),)
+    assert any("fits as well with no MSI-X; one pair" in finding.text for finding in explore(stream, data).findings)

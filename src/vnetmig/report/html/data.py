@@ -93,7 +93,7 @@ def explore(
     made, holder, end = _add_events(stream, root, room)
     if stream.error is not None:
         model.start = _add_fault(stream, stream.error, holder, end, model.data, room)
-        model.findings += broken(stream, model.start)
+        model.findings.append(broken(stream.error, model.start))
     _gather_ram(root)
     fold_runs(root, model.data)
     _add_blocks(stream, model, made, rings=rings or device is not None or _ram_is_small(stream))

@@ -12,6 +12,7 @@ from typing import Literal
 from vnetmig.document.section import Section
 from vnetmig.document.stream import Stream
 from vnetmig.engine.rings import Verdict
+from vnetmig.errors import StreamError
 from vnetmig.report.failure import error_lines
 from vnetmig.report.html.tree import Node
 from vnetmig.report.rings import WORDS
@@ -35,9 +36,8 @@ class Finding:
     node: Node
 
 
-def broken(stream: Stream, fault: Node) -> Iterator[Finding]:
-    if stream.error is not None:
-        yield Finding("error", "\n".join(error_lines(stream.error)), fault)
+def broken(error: StreamError, fault: Node) -> Finding:
+    return Finding("error", "\n".join(error_lines(error)), fault)
 
 
 def of_stream(stream: Stream, root: Node) -> Iterator[Finding]:
