@@ -37,11 +37,6 @@ def load_values(record: Record, ram: Memory | None, properties: Properties | Non
     return _Load(record, ram, properties).values()
 
 
-def proven(record: Record) -> Properties:
-    """Properties that ``record`` proves its device has: what a destination takes that was told nothing."""
-    return _proven(_Reader(record))
-
-
 class _Reader:
     """Values of a record by path, each of the type it has to be."""
 
