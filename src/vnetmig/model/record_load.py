@@ -219,7 +219,7 @@ class _Load:
             )
         if self.record.get("device_endian.device_endian") == BIG:
             raise StreamError("the device model runs little-endian guests only", field="device_endian", code="check")
-        if "extra_state.mmio.mmio.state.#version" in self.record or self.read.has("extra_state.mmio.state"):
+        if "extra_state.mmio.state.#version" in self.record:
             raise StreamError(
                 "the device model runs modern devices on PCI only", field="extra_state.mmio", code="check"
             )
