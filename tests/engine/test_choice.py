@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
+from importlib import import_module
 
 import pytest
 
 import vnetmig
 from vnetmig.engine import describe, engines, get, name
 from vnetmig.errors import EngineError
+
+chosen = import_module("vnetmig.engine")
 
 
 def fresh(code: str, wanted: str) -> subprocess.CompletedProcess[str]:
@@ -72,3 +76,15 @@ def test_the_subpackage_does_not_hide_the_name() -> None:
     import vnetmig.engine.code  # binds vnetmig.engine, were it a plain attribute
 
     assert isinstance(vnetmig.engine, str)
+
+
+def test_why_there_is_no_c_engine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a build without it left behind, and what `--version` then says."""
+    module = types.ModuleType("vnetmig.engine._build")
+    module.CAUSE = "no C compiler"  # type: ignore[attr-defined]
+    assert chosen._build_note() == ""
+    monkeypatch.setitem(sys.modules, "vnetmig.engine._build", module)
+    assert chosen._build_note() == "no C compiler"
+    monkeypatch.setattr(chosen, "name", "python")
+    monkeypatch.setattr(chosen, "missing_cause", "no C compiler")
+    assert describe() == "engine: python (C engine not built: no C compiler)"

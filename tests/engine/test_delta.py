@@ -196,3 +196,11 @@ def test_any_buffer_will_do(engine: str, kind: type) -> None:
     delta = get(engine).make_delta(kind(base), kind(target))
     assert type(delta) is bytes
     assert get(engine).apply_delta(kind(base), kind(delta), 54)[1] == target
+
+
+def test_the_memory_of_a_large_delta_is_not_kept(engine: str) -> None:
+    target = bytes([1, 2, 3, 4, 5, 6, 7, 8]) * (5 << 17)
+    delta = get(engine).make_delta(b"", target)
+    answer, data = get(engine).apply_delta(b"", delta, len(target))
+    assert (answer.code, data) == (Code.OK, target)
+    assert get(engine).apply_delta(b"base", get(engine).make_delta(b"base", b"bass"), LIMIT)[1] == b"bass"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from between import STREAMS, machine_of, received, refusal, sent_by
 
+from vnetmig.errors import MigrationError
+from vnetmig.migration import incoming_devices
 from vnetmig.migration.destination import Destination, Phase
 from vnetmig.migration.destination_states import TRANSITIONS, Turn
 from vnetmig.migration.source import Source
@@ -113,3 +115,15 @@ def test_ping_needs_a_return_path() -> None:
     destination = received(data[:start] + opened + data[start:])
     assert destination.phase is Phase.DONE
     assert destination.answer().startswith(bytes.fromhex("0002 0004 00000001"))
+
+
+def test_nothing_to_resolve() -> None:
+    destination = received(stream("stock"))
+    with pytest.raises(MigrationError, match="nothing to resolve: the migration is in phase 'done'"):
+        destination.resolve(runs_there=False)
+    assert destination.phase is Phase.DONE
+
+
+def test_more_sections_than_anyone_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming_devices, "SECTIONS_KEPT", 3)
+    assert "Too many sections" in refusal(stream("stock"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from between import STREAMS, machine_of, migrated, sent_by
@@ -21,6 +22,7 @@ from vnetmig.model.guest import Guest
 from vnetmig.model.guest_ram import GuestRam
 from vnetmig.model.net_model import NetModel
 from vnetmig.model.wire import EchoWire
+from vnetmig.vmstate import Record
 
 BASE = STREAMS / "linux-tap-4q-load-q72"
 RAM = 1 << 21
@@ -121,6 +123,30 @@ def test_vhost_may_run_at_the_first_save_and_is_stopped_for_the_last(there: Gues
     assert not machine.net.vhost_started
 
 
+def test_vhost_goes_on_where_it_was_stopped_in_vain() -> None:
+    machine = running()
+    assert machine.net is not None and machine.guest is not None
+    machine.net.vhost_start()
+    machine.stop()
+    assert not machine.net.vhost_started
+    machine.resume()
+    assert machine.net.vhost_started
+    machine.guest.stop()
+
+
+def test_a_device_whose_guest_is_not_ours(there: GuestMachine) -> None:
+    """Somebody else runs it, on a machine older than configuration sections."""
+    ram = GuestRam(RAM)
+    net = NetModel.new(ram)
+    machine = LiveMachine.of(replace(machine_of(BASE), configuration=None), ram, net)
+    assert machine.configuration is None
+    machine.stop()
+    assert net.paused
+    machine.resume()
+    assert not net.paused
+    machine.release()
+
+
 def test_a_net_that_vhost_still_runs_cannot_be_saved_for_good() -> None:
     machine = running()
     assert machine.net is not None and machine.guest is not None
@@ -158,6 +184,16 @@ def test_a_machine_without_a_net_has_no_place_for_one() -> None:
     ram = GuestRam(RAM)
     with pytest.raises(MigrationError, match="no virtio-net"):
         LiveMachine.of(machine_of(STREAMS / "nvme-q111"), ram, NetModel.new(ram))
+
+
+def test_no_guest_without_ram_and_net() -> None:
+    there = GuestMachine(lambda idstr: NullBackend())
+    (net,) = machine_of(BASE).nets()
+    assert isinstance(net.state, Record)
+    there.prepare("0000:00:04.0/acme", 0, net.state)
+    assert not there.backends
+    with pytest.raises(MigrationError, match="the stream brought no RAM, or no virtio-net"):
+        there.loaded([], None)
 
 
 def test_no_guest_in_the_ram_that_came() -> None:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vnetmig.errors import StreamError
+from vnetmig.errors import EncodeError, StreamError
 from vnetmig.migration.comparison import Sent, compare
-from vnetmig.migration.result import DATA_MAX, NEED_DATA, AnswerReader, Result, SectionResult
+from vnetmig.migration.result import DATA_MAX, NEED_DATA, SECTIONS_MAX, AnswerReader, Result, SectionResult
 from vnetmig.stream.return_path import Pong, Shut
 
 RESULT = Result(
@@ -47,12 +48,19 @@ def test_between_the_messages_of_a_return_path(step: int) -> None:
     assert result == RESULT
 
 
+def checked(header: bytes, data: bytes = b"") -> bytes:
+    """A result of these parts, and a checksum that fits."""
+    sizes = len(header).to_bytes(4, "big") + len(data).to_bytes(8, "big")
+    return RESULT.encode()[:8] + sizes + hashlib.sha256(header + data).digest() + header + data
+
+
 def replaced(old: bytes, new: bytes) -> bytes:
-    """RESULT with other text in its header, and a checksum that fits."""
+    """RESULT with other text in its header."""
     data = RESULT.encode()
-    body = data[52:].replace(old, new)
-    assert len(body) == len(data) - 52 and body != data[52:]
-    return data[:20] + hashlib.sha256(body).digest() + body
+    size = int.from_bytes(data[8:12], "big")
+    header = data[52 : 52 + size].replace(old, new)
+    assert header != data[52 : 52 + size]
+    return checked(header, data[52 + size :])
 
 
 def test_every_truncated_length_fails() -> None:
@@ -69,6 +77,13 @@ def test_every_truncated_length_fails() -> None:
         b"VNMR" + (1).to_bytes(4, "big") + b"\xff" * 4 + bytes(40),
         b"VNMR" + (1).to_bytes(4, "big") + bytes(4) + (DATA_MAX + 1).to_bytes(8, "big") + bytes(32),
         b"VNMX" + bytes(48),
+        checked(b"{"),
+        checked(b"[" * 100_000),
+        checked(b"[]"),
+        replaced(b'"sections": [', b'"sections": {}, "": ['),
+        replaced(b'"sections": [{', b'"sections": [1, {'),
+        replaced(b'["dst-precopy-loadvm-completed", 5]', b'["dst-precopy-loadvm-completed", 5, 6]'),
+        replaced(b'"data": 5', b'"data": 4'),
         replaced(b'"data": 5', b'"data": 6'),
         replaced(b'"data": 5', b'"data":-5'),
         replaced(b'"load_ns": 10', b'"load_ns": []'),
@@ -115,3 +130,8 @@ def test_every_difference_is_named(ours: list[Sent], theirs: Result, words: list
     found = [str(difference) for difference in compare(ours, "d", theirs)]
     assert len(found) == len(words)
     assert all(text.startswith(start) for text, start in zip(found, words, strict=True))
+
+
+def test_a_result_that_a_source_would_not_take_is_not_sent() -> None:
+    with pytest.raises(EncodeError, match="is more than a source accepts"):
+        replace(RESULT, trace=("",) * (SECTIONS_MAX + 1)).encode()

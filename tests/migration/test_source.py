@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,6 +190,36 @@ def test_a_qemu_answers_with_shut_only(value: int, state: State) -> None:
     source.answer(Shut(value).encode())
     source.close()
     assert source.state is state
+
+
+def test_nothing_to_resolve() -> None:
+    source = Source(machine_of(FOLDER))
+    with pytest.raises(MigrationError, match="nothing to resolve: the migration is in state 'header'"):
+        source.resolve(runs_there=True)
+    assert (source.state, source.owner) == (State.HEADER, "source")
+
+
+def test_a_shut_before_all_is_sent_ends_it() -> None:
+    source = Source(machine_of(FOLDER), "iterative")
+    for _ in range(3):
+        source.next_bytes()
+    source.answer(Shut(0).encode())
+    source.close()
+    assert (source.state, source.owner) == (State.FAILED, "source")
+    assert "shut the return path" in str(source.error)
+
+
+def test_nonsense_behind_the_end_changes_nothing() -> None:
+    source = Source(machine_of(FOLDER))
+    migrated(source)
+    source.answer(b"\xff" * 8)
+    assert (source.state, source.error) == (State.DONE, None)
+
+
+def test_a_machine_without_configuration_announces_nothing() -> None:
+    source = Source(replace(machine_of(FOLDER), configuration=None), "iterative")
+    with pytest.raises(MigrationError, match="without a configuration section cannot announce virtio-iterative"):
+        sent_by(source)
 
 
 def test_trace_lines_in_qemus_order() -> None:

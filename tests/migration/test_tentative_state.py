@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vnetmig.errors import StreamError
-from vnetmig.migration.tentative_state import HeldState, following
+from vnetmig.migration.device import Device
+from vnetmig.migration.tentative_state import HeldState, SentState, following
 from vnetmig.stream.tentative import DELTA, FRAME_MAX, Frame
 from vnetmig.vmstate.delta import identity, make_delta
 
@@ -31,3 +32,12 @@ def test_a_small_delta_cannot_ask_for_more_than_a_frame_may_hold(engine: str) ->
     with pytest.raises(StreamError, match="Failed to apply a delta") as caught:
         held().take(delta(b"\xd1" + length + b"\0\0"), "net", engine)
     assert (caught.value.code, caught.value.expected) == ("limit", f"at most {FRAME_MAX:#x}")
+
+
+def test_a_state_of_bytes_has_no_fields_to_name() -> None:
+    device = Device("acme", 0, 1, 5, bytes(64))
+    sent = SentState(device)
+    sent.hold(sent.stopped(), sent.whole(sent.stopped()))
+    device.state = bytes(63) + b"\1"
+    assert sent.delta(sent.stopped()).base
+    assert sent.changes() == ()

@@ -22,7 +22,7 @@ from vnetmig.stream.framing import PING
 from vnetmig.stream.passed import Passed, RamPassed
 from vnetmig.stream.ram import RamWords
 from vnetmig.stream.ram_words import Block, BlockList, EndOfSection, Page, Zero, encode_words
-from vnetmig.stream.return_path import Pong, RequestPages, Shut, SwitchoverAck
+from vnetmig.stream.return_path import Pong, RequestPages, ResumeAck, Shut, SwitchoverAck
 from vnetmig.stream.writer import StreamWriter
 
 STREAMS = Path(__file__).resolve().parent.parent / "streams"
@@ -240,3 +240,31 @@ def test_sections_can_be_had_whole() -> None:
 def test_what_was_passed_over_cannot_be_written(passed: Passed | RamPassed) -> None:
     with pytest.raises(EncodeError):
         passed.encode()
+
+
+def test_sections_without_footers() -> None:
+    """As machines have them that are older than the configuration section."""
+    writer = StreamWriter(footers=False)
+    end = encode_words([EndOfSection()], 4096)
+    account = watched(
+        [
+            writer.header(),
+            writer.start(2, "ram", 0, 4) + writer.payload(end) + writer.footer(),
+            writer.end(2) + writer.payload(end) + writer.footer(),
+            writer.eof(),
+            bytes(600),
+        ]
+    )
+    assert account.fault is None
+    assert [(found.kind, found.ended) for found in account.rounds] == [("START", 1), ("END", 2)]
+
+
+def test_a_file_cannot_be_relayed() -> None:
+    account = watched([capture(STREAMS / "mapped-ram-fw-q111")])
+    assert account.fault is not None and "mapped-ram takes a file" in str(account.fault)
+
+
+def test_messages_of_a_broken_postcopy_are_passed_over() -> None:
+    watcher = Watcher()
+    watcher.feed_back(ResumeAck().encode() + Pong(1).encode(), 5)
+    assert watcher.account.peer.pongs == 1 and watcher.account.peer.fault is None

@@ -61,6 +61,23 @@ class ShortLength(SplitRing):
         super().push([(chain, max(0, length - 1)) for chain, length in chains])
 
 
+class TooLong(SplitRing):
+    def push(self, chains: list[tuple[Chain, int]]) -> None:
+        super().push([(chain, length + 4096 * bool(length)) for chain, length in chains])
+
+
+class OnlyTen(SplitRing):
+    """Less than a header, and than the place of its number of buffers."""
+
+    def push(self, chains: list[tuple[Chain, int]]) -> None:
+        super().push([(chain, min(length, 10)) for chain, length in chains])
+
+
+class LastBufferStays(SplitRing):
+    def push(self, chains: list[tuple[Chain, int]]) -> None:
+        super().push(chains[:-1] or chains)
+
+
 class WrapCounterStands(PackedRing):
     def _move_used(self, count: int) -> None:
         wrap = self.queue.used_wrap_counter
@@ -98,7 +115,7 @@ class BytesShort(PackedRing):
 
 
 RINGS = [
-    UsedIndexStands, UsedIndexJumps, WrongHead, TakenTwice, NewestFirst, ShortLength,
+    UsedIndexStands, UsedIndexJumps, WrongHead, TakenTwice, NewestFirst, ShortLength, TooLong, OnlyTen,
     WrapCounterStands, AvailWrapCounterStands, WrongId, ChainCountsAsOne, OneFlagWrong, BytesShort,
 ]  # fmt: skip
 
@@ -112,6 +129,15 @@ def test_a_wrong_ring_is_found_out(ring: type[SplitRing] | type[PackedRing]) -> 
 
     guest, _ = made(kind, model=Model, seed=3)
     with pytest.raises(GuestFailure):
+        steps(guest, 20_000)
+
+
+def test_a_packet_of_fewer_buffers_than_it_says_is_found_out() -> None:
+    class Model(NetModel):
+        split_ring = LastBufferStays
+
+    guest, _ = made("split", profile="configurer", model=Model, seed=3)
+    with pytest.raises(GuestFailure, match="a packet of 2 buffers came with fewer of them"):
         steps(guest, 20_000)
 
 

@@ -73,6 +73,7 @@ COMMANDS: list[tuple[bytes, int, dict[str, Any]]] = [
     (b"\4\1" + rss([0], key=KEY + b"\0"), 1, {}),
     (b"\4\1" + rss([0], pairs=5), 1, {}),
     (b"\4\1" + rss([0])[:-1], 1, {}),
+    (b"\4\1" + rss([0, 1, 2, 3])[:14], 1, {}),
     (b"\4\2" + HASH, 0, {"curr_queue_pairs": 1}),
     (b"\4\3\0\0", 1, {}),
     (b"\5\0" + struct.pack("<Q", p.GUEST_CSUM), 0, {"curr_guest_offloads": p.GUEST_CSUM}),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from running import KINDS, made, moved, steps
 
+from vnetmig.model import properties as p
 from vnetmig.model.guest import PROFILES, Guest, GuestFailure
+from vnetmig.model.guest.frames import Packet
 from vnetmig.model.guest.layout import RAM_MIN, GuestState
 from vnetmig.model.guest_ram import GuestRam
 from vnetmig.model.net_model import NetModel
+from vnetmig.model.net_values import S_FEATURES_OK
 from vnetmig.model.wire import EchoWire, SilentWire
 
 EACH = pytest.mark.parametrize("kind", KINDS)
@@ -158,6 +161,9 @@ class Meddler(EchoWire):
         (lambda f: [f[:-1] + bytes([f[-1] ^ 1])], "came back altered"),
         (lambda f: [f[:60] + bytes([f[60] ^ 0x10]) + f[61:]], "came back altered|that nobody sent"),
         (lambda f: [f[:-1]], "that nobody sent"),
+        (lambda f: [f[:40]], "a frame of 40 bytes came that nobody sent"),
+        (lambda f: [Packet(7, 1, True, 0, 9, f[6:12]).frame()], "packet 0 of pair 7, flow 1 came, which nobody sent"),
+        (lambda f: [Packet(0, 1, True, 999, 9, f[6:12]).frame()], "packet 999 of pair 0, flow 1 came before it was"),
         (lambda f: [f[:6] + b"\x02" * 6 + f[12:]], "came back altered"),
         (lambda f: [], "is lost"),
     ],
@@ -169,6 +175,96 @@ def test_a_network_that_meddles_is_found_out(change: object, message: str) -> No
     guest = Guest.boot(ram, NetModel.new(ram, wire))
     with pytest.raises(GuestFailure, match=message):
         steps(guest, 200)
+
+
+class WrongPair(EchoWire):
+    def __init__(self, device: NetModel) -> None:
+        super().__init__()
+        self.device = device
+        self.attach(device.receive)
+
+    def transmit(self, pair: int, frame: bytes) -> None:
+        super().transmit((pair + 1) % self.device.values.curr_queue_pairs, frame)
+
+
+@EACH
+def test_a_packet_on_another_pair_is_found_out(kind: str) -> None:
+    guest, device = made(kind)
+    steps(guest, 10)
+    device.wire = WrongPair(device)
+    with pytest.raises(GuestFailure, match=r"came on pair \d instead of \d"):
+        steps(guest, 200)
+
+
+@EACH
+def test_a_packet_lost_while_the_link_went_down_may_be_followed_by_others(kind: str) -> None:
+    guest, device = made(kind, seed=6)
+    steps(guest, 50)
+    wire = Meddler()
+    wire.attach(device.receive)
+    device.wire = wire
+    lost: list[bytes] = []
+
+    def lose_one(frame: bytes) -> list[bytes]:
+        if lost:
+            return [frame]
+        lost.append(frame)
+        device._config_interrupt()
+        return []
+
+    wire.change = lose_one  # type: ignore[method-assign]
+    steps(guest, 200)
+    assert lost and guest.counters()["link_events"] == 1
+
+
+@EACH
+def test_a_command_waits_while_the_device_is_paused(kind: str) -> None:
+    guest, device = made(kind, profile="configurer", seed=3)
+    steps(guest, 50)
+    device.pause()
+    while not GuestState.load(guest.ram).asked:
+        guest.step()
+    commands = guest.counters()["commands"]
+    steps(guest, 3)
+    assert GuestState.load(guest.ram).asked and guest.counters()["commands"] == commands
+    device.resume()
+    steps(guest, 3)
+    assert not GuestState.load(guest.ram).asked
+
+
+class NoReset(NetModel):
+    def read(self, register: str) -> int:
+        return 4 if register == "device_status" else super().read(register)
+
+
+class NoFeatures(NetModel):
+    def read(self, register: str) -> int:
+        return super().read(register) & ~(S_FEATURES_OK if register == "device_status" else 0)
+
+
+class NoQueues(NetModel):
+    def read(self, register: str) -> int:
+        return 0 if register == "queue_size" else super().read(register)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (NoReset, "the device does not come out of a reset"),
+        (NoFeatures, "the device refuses the features 0x.* that it offered"),
+        (NoQueues, "the device has no queue 0"),
+    ],
+)
+def test_a_device_that_cannot_be_set_up(model: type[NetModel], message: str) -> None:
+    guest, _ = made("split", model=model)
+    with pytest.raises(GuestFailure, match=message):
+        guest.step()
+
+
+def test_a_device_that_offers_too_little() -> None:
+    ram = GuestRam(RAM_MIN)
+    with pytest.raises(GuestFailure, match="the device offers 0x20: a guest needs"):
+        Guest.boot(ram, NetModel.new(ram, offered=p.MAC)).step()
 
 
 @EACH

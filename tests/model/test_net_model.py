@@ -11,7 +11,7 @@ from vnetmig.model import properties as p
 from vnetmig.model.guest.layout import RAM_MIN
 from vnetmig.model.guest_ram import GuestRam
 from vnetmig.model.net_model import DevicePaused, NetModel
-from vnetmig.model.net_values import S_ACKNOWLEDGE, S_DRIVER, S_FEATURES_OK
+from vnetmig.model.net_values import S_ACKNOWLEDGE, S_DRIVER, S_DRIVER_OK, S_FEATURES_OK, S_NEEDS_RESET
 from vnetmig.model.wire import SilentWire
 
 
@@ -99,6 +99,31 @@ def test_queue_registers_take_effect_with_enable() -> None:
     assert device.read("queue_select") == 1
 
 
+def test_other_registers() -> None:
+    device = fresh()
+    accept(device, p.VERSION_1 | p.CTRL_VQ)
+    device.write("driver_feature_select", 1)
+    assert device.read("driver_feature") == p.VERSION_1 >> 32
+    for value, vector in ((3, 3), (10, 0xFFFF)):
+        device.write("config_msix_vector", value)
+        assert device.read("config_msix_vector") == vector
+    device.write("device_status", device.read("device_status") | S_DRIVER_OK)
+    before = device.read("config_generation")
+    device.set_link(False)
+    assert device.read("config_generation") == (before + 1) & 0xFF
+
+
+def test_a_queue_that_is_not_there_has_no_registers() -> None:
+    device = fresh()
+    before = device.save().save()
+    device.write("queue_select", 500)
+    for register in ("queue_size", "queue_msix_vector", "queue_enable", "queue_desc"):
+        device.write(register, 1)
+        assert device.read(register) == 0, register
+    device.write("queue_select", 0)
+    assert device.save().save() == before
+
+
 def test_config_space() -> None:
     device = fresh(mac=b"\x02\x01\x02\x03\x04\x05")
     config = device.read_config()
@@ -106,6 +131,28 @@ def test_config_space() -> None:
     assert device.read_config(6, 2) == b"\1\0"
     assert len(fresh(offered=p.MAC | p.STATUS | p.VERSION_1).read_config()) == 8
     assert len(fresh(offered=p.MAC | p.VERSION_1, queue_pairs=1).read_config()) == 6
+
+
+def test_a_look_at_the_config_space_of_a_paused_device_leaves_no_trace() -> None:
+    device = fresh()
+    device.pause()
+    held = device.values.config
+    device.values.net_status = 0
+    assert device.read_config(6, 2) == b"\0\0" and device.values.config == held
+
+
+def test_a_legacy_device_breaks_without_asking_for_a_reset() -> None:
+    """Its driver knows no such status bit (virtio 1.3, 2.1.2)."""
+    device = fresh()
+    accept(device, p.MAC)
+    device.write("queue_select", 1)
+    for register in ("queue_desc", "queue_driver", "queue_device"):
+        device.write(register, 1 << 50)
+    device.write("queue_enable", 1)
+    device.write("device_status", device.read("device_status") | S_DRIVER_OK)
+    device.notify(1)
+    assert device.fault == "Cannot map avail"
+    assert not device.read("device_status") & S_NEEDS_RESET and not device.read_isr()
 
 
 def test_only_a_legacy_driver_writes_its_mac() -> None:

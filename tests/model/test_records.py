@@ -151,6 +151,32 @@ def test_a_load_is_refused_in_qemus_words(path: str, value: int, message: str) -
     assert refused.value.field is not None
 
 
+def test_a_big_endian_guest_is_refused() -> None:
+    record = NetModel.new(GuestRam(RAM_MIN)).save()
+    record.add("device_endian")
+    record["device_endian.device_endian"] = 2
+    with pytest.raises(StreamError, match="little-endian guests only"):
+        NetModel.from_record(record, GuestRam(RAM_MIN))
+
+
+def test_a_modern_mmio_device_is_refused() -> None:
+    record, ram = real("microvm-mmio-q72")
+    record.add("extra_state")
+    record.add("extra_state.mmio.state")
+    with pytest.raises(StreamError, match="modern devices on PCI only"):
+        NetModel.from_record(record, ram)
+
+
+@pytest.mark.parametrize("length", [0, 3, 256])
+def test_an_rss_table_whose_length_no_mask_gives(length: int) -> None:
+    device = NetModel.new(GuestRam(RAM_MIN))
+    device.values.rss.enabled = True
+    record = device.save()
+    record.resize("rss.indirections_table", length)
+    with pytest.raises(StreamError, match="Failed to load virtio-net-device/rss:indirections_len"):
+        NetModel.from_record(record, device.ram)
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 4, 1024])
 def test_a_number_of_queues_that_no_network_card_has(count: int) -> None:
     record = NetModel.new(GuestRam(RAM_MIN)).save()

@@ -82,6 +82,38 @@ def test_what_is_written_behind_what_is_to_be_read_is_refused_the_other_way_roun
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_an_answer_that_has_no_place_in_memory(kind: str) -> None:
+    both = {"split": split, "packed": packed}[kind](lambda _: None)
+    chain = both.ring.pop()
+    assert chain is not None
+    both.queue.desc = both.queue.used = both.queue.avail = 1 << 50
+    with pytest.raises(RingFault, match="Cannot map used"):
+        both.ring.push([(chain, 8)])
+    with pytest.raises(RingFault, match="Cannot map avail"):
+        both.ring.should_notify()
+
+
+def test_notifications_that_have_no_place_in_memory() -> None:
+    both = pair("packed", 16)
+    both.queue.used = 1 << 50
+    with pytest.raises(RingFault, match="Cannot map used"):
+        both.ring.set_notification(True)
+
+
+def test_a_chain_longer_than_the_free_part_of_its_ring() -> None:
+    both = packed(lambda b: [descriptor(b, 0, flags=0x81), descriptor(b, 1, flags=0x80)])
+    both.queue.inuse = 15
+    with pytest.raises(RingFault, match="Virtqueue size exceeded"):
+        both.ring.pop()
+
+
+def test_an_index_that_the_driver_took_back() -> None:
+    both = split(lambda b: setattr(b.queue, "shadow_avail_idx", 3))
+    both.ram.put_u16(both.queue.avail + 2, 0)
+    assert both.ring.pop() is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_broken_device_asks_for_a_reset_and_gets_well_by_it(kind: str) -> None:
     guest, device = made(kind, seed=4)
     steps(guest, 50)

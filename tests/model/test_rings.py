@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from ring_pair import DATA, pair
 
@@ -131,6 +133,31 @@ def test_an_interrupt_comes_when_the_used_index_passes_the_event() -> None:
         return due
 
     assert [use(0), use(3), use(3), use(3), use(3)] == [True, False, False, True, False]
+
+
+def test_an_event_of_the_round_before_lies_behind() -> None:
+    """The driver's off_wrap has the other wrap counter: its offset is of the ring's last round (virtio 1.3, 2.8.10)."""
+    both = pair("packed", 4, event_idx=True)
+    due = []
+    for turn in range(6):
+        both.ram.write(both.queue.avail, struct.pack("<HH", 0x8000, 2))
+        both.driver.add(turn % 4, [(DATA, 8, True)])
+        chain = both.ring.pop()
+        assert chain is not None
+        both.ring.push([(chain, 8)])
+        due.append(both.ring.should_notify())
+        both.driver.used()
+    assert due == [True, False, False, True, False, False]
+
+
+@KINDS
+def test_a_ring_that_no_driver_has_set_up_is_empty(kind: str) -> None:
+    both = pair(kind)
+    before = dict(both.ram.pages())
+    both.queue.desc = 0
+    assert both.ring.empty() and both.ring.pop() is None
+    both.ring.set_notification(True)
+    assert dict(both.ram.pages()) == before
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from running import KINDS, made, moved
 
+from vnetmig.errors import VnetmigError
 from vnetmig.model import control
 from vnetmig.model.concurrent import RunningGuest
 from vnetmig.model.guest import Guest, GuestFailure
@@ -204,3 +205,27 @@ def test_what_a_guest_fails_with_is_handed_on() -> None:
     for call in (running.pause, running.resume, running.stop, running.check):
         with pytest.raises(GuestFailure):
             call()
+
+
+def test_a_guest_that_was_stopped_is_not_waited_for() -> None:
+    guest, _ = made("split")
+    running = RunningGuest(guest).start()
+    running.stop()
+    with pytest.raises(VnetmigError, match=r"the guest ended \d+ steps too early"):
+        running.wait_for(100_000)
+
+
+def test_what_goes_wrong_beside_a_guest_ends_it_and_is_not_hidden() -> None:
+    ram = GuestRam(RAM_MIN)
+    running = RunningGuest(Guest.boot(ram, NetModel.new(ram, SilentWire())))
+
+    def go_wrong() -> None:
+        with running:
+            while running.failure is None:
+                time.sleep(0.001)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        go_wrong()
+    with pytest.raises(GuestFailure):
+        running.check()

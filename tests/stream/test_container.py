@@ -267,3 +267,12 @@ def test_any_flip_of_a_header_is_refused_or_written_again(at: int, value: int) -
         return
     if image is not None:
         assert image.encode() == (data + STREAM)[: image.size]
+
+
+def test_a_compressed_stream_is_no_libvirt_image() -> None:
+    assert open_container(gzip.compress(STREAM)).image is None
+
+
+def test_a_libvirt_header_of_another_magic() -> None:
+    with pytest.raises(StreamError, match="image magic is incorrect"):
+        read_image(Source.of(b"x" * HEADER_SIZE))

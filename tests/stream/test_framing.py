@@ -304,3 +304,11 @@ def test_a_writer_refuses_what_cannot_come() -> None:
 def test_every_outcome_of_the_table_is_an_event_or_a_turn() -> None:
     for _, outcome in TRANSITIONS:
         assert isinstance(outcome, Turn) or hasattr(outcome, "encode")
+
+
+def test_a_payload_may_be_a_value() -> None:
+    def written(payload: Raw | bytes) -> bytes:
+        writer = StreamWriter()
+        return writer.header() + writer.full(1, "a", 0, 1) + writer.payload(payload) + writer.footer()
+
+    assert written(Raw(b"state")) == written(b"state")

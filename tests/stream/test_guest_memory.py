@@ -18,6 +18,7 @@ from ram_arrival import whole
 from ram_captures import MAPPED_RAM, chunks_of, ram_start, stream_of
 
 from vnetmig.errors import StreamError
+from vnetmig.stream import guest_memory
 from vnetmig.stream.guest_memory import MAX_READ, GuestMemory, load_memory, pc_extents
 from vnetmig.stream.mapped_pieces import MappedEntry, MappedPages
 from vnetmig.stream.mapped_ram import MappedRamDecoder
@@ -367,3 +368,11 @@ def test_captured_mapped_ram_is_the_same_in_sequence_and_by_place() -> None:
         assert content is not None
         assert hash(content) == hash(in_sequence.read(gpa, 1 << 20))
     assert by_place.read(0, 4) == b"\x53\xff\x00\xf0"  # the first interrupt vector, as the firmware sets it
+
+
+def test_a_compressed_file_of_more_than_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "ram.gz"
+    path.write_bytes(gzip.compress(bytes(100)))
+    assert guest_memory._decompressed(path, 100) == bytes(100)
+    with pytest.raises(StreamError, match="too long"):
+        guest_memory._decompressed(path, 99)

@@ -93,6 +93,8 @@ def test_the_pieces_of_a_small_file() -> None:
     assert list(chunks[-1].payload.words()) == [EndOfSection()]
     assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     assert b"".join(chunk.payload.encode() for chunk in chunks) == data
+    slow = MappedRamDecoder(Grammar(SIZE, ignore_shared=True))
+    assert arrive(data, slow, repeat(1), START, patient=True) == chunks and slow.blocks == [block]
 
 
 def test_the_later_sections_are_words() -> None:
@@ -369,3 +371,15 @@ def test_a_capture_may_arrive_in_any_pieces() -> None:
     start = ram_start(data)
     at_once = whole(data[start:], MappedRamDecoder(), start)
     assert arrive(data[start:], MappedRamDecoder(), repeat(70_001), start, patient=True) == at_once
+
+
+def test_there_is_a_limit_to_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, _ = example()
+    monkeypatch.setattr(mapped_ram, "MAX_BLOCKS", 2)
+    with pytest.raises(StreamError, match="Too many RAM blocks"):
+        whole(data, MappedRamDecoder(SMALL))
+
+
+def test_a_header_that_has_no_room_for_its_offsets() -> None:
+    with pytest.raises(EncodeError, match="mapped-ram header"):
+        MappedHeader(1, SIZE, -1, 1 << 64).encode()

@@ -408,3 +408,27 @@ def test_captured_channels_hold_the_pages_that_qemu_counted(captures: list[Path]
 def test_compressions_are_a_table() -> None:
     assert [row.name for row in multifd.COMPRESSIONS.values()] == ["none", "zlib", "zstd", "qpl", "uadk", "qatzip"]
     assert all(flag == flag & multifd.COMPRESSION for flag in multifd.COMPRESSIONS)
+
+
+def test_the_name_of_a_device() -> None:
+    assert PACKETS["device state"].idstr == "0000:00:02.0/vfio"  # type: ignore[union-attr]
+
+
+def test_what_was_read_is_let_go() -> None:
+    reader = MultifdReader()
+    packets = [DeviceStatePacket(0x40, b"a".ljust(256, b"\0"), number, bytes(1 << 20)) for number in range(4)]
+    reader.feed(INIT.encode())
+    assert reader.next_packet() == INIT
+    for sent in packets:
+        reader.feed(sent.encode())
+        assert reader.next_packet() == sent
+    assert len(reader._buffer) < 3 << 20
+
+
+def test_a_buffer_that_a_debugger_looks_at_may_grow() -> None:
+    reader = MultifdReader()
+    data = INIT.encode()
+    reader.feed(data[:10])
+    view = memoryview(reader._buffer)
+    reader.feed(data[10:])
+    assert reader.next_packet() == INIT and view == data[:10]

@@ -314,3 +314,8 @@ def test_a_chunk_ends_at_its_word_count_or_with_the_payload() -> None:
             (zeros + 1) % CHUNK_WORDS
         )
         assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
+def test_words_made_by_hand_that_end_inside_of_one() -> None:
+    with pytest.raises(StreamError, match="RAM words end inside a word"):
+        list(RamWords((0x02).to_bytes(8, "big") + b"\x06pc", 1).words())

@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vnetmig.errors import StreamError
+from vnetmig.stream.vmdesc_json import parse
 from vnetmig.stream.vmdescription import (
     DEPTH_MAX,
     VALUES_MAX,
     Description,
+    DeviceDescription,
     JsonObject,
     Style,
     encode_section,
@@ -303,3 +305,15 @@ def test_a_real_one_is_regenerated_byte_for_byte(name: str) -> None:
 @needs_streams
 def test_a_postcopy_stream_has_none() -> None:
     assert find(capture("proxy-postcopy-fw-q111")) is None
+
+
+def test_equal_texts_are_one_in_a_set() -> None:
+    text = b'{"devices": []}'
+    assert len({Description(text), Description(text), Description(text + b" ")}) == 2
+    assert repr(Description(text)) == "Description(15 bytes)"
+
+
+@pytest.mark.parametrize(("version", "expected"), [("2", 2), ('"x"', None), ("", None)])
+def test_the_version_of_an_entry_that_was_parsed(version: str, expected: int | None) -> None:
+    text = '{"name": "a", "instance_id": 0' + (f', "version": {version}' if version else "") + "}"
+    assert DeviceDescription("a", 0, 0, parse(text.encode())).version == expected

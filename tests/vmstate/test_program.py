@@ -8,9 +8,27 @@ from agreement import agree
 from vnetmig.engine.code import DEPTH, Code, Op
 from vnetmig.errors import EncodeError
 from vnetmig.virtio.net import SECTION
-from vnetmig.vmstate import BUFFER, MAC, UINT8, UINT16, UINT32, Field, List, Optional, Param, Program, Ref, Struct, Vmsd
+from vnetmig.vmstate import (
+    BUFFER,
+    MAC,
+    UINT8,
+    UINT16,
+    UINT32,
+    Check,
+    Const,
+    Field,
+    List,
+    Optional,
+    Param,
+    Program,
+    Ref,
+    Struct,
+    Vmsd,
+    program,
+)
 from vnetmig.vmstate.compiler import DescriptionError
 from vnetmig.vmstate.description import Item
+from vnetmig.vmstate.expression import Expr
 
 
 def kinds(program: Program) -> list[Op]:
@@ -111,3 +129,23 @@ def test_a_slot_that_points_outside_is_seen(engine: str) -> None:
                 assert len(record.save(engine=engine)) <= 64
             except EncodeError:
                 continue
+
+
+def test_a_state_larger_than_any_device_is_refused(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "RECORD_LIMIT", 1 << 12)
+    wide = Program(Vmsd("w", 1, (Field("n", UINT32), Field("b", UINT8, Ref("n")))))
+    loaded = wide.load((1 << 15).to_bytes(4, "big") + bytes(1 << 15), engine=engine)
+    assert loaded.error is not None and "larger than any device" in str(loaded.error)
+
+
+def test_a_check_holds_for_what_is_saved_too(engine: str) -> None:
+    checked = Program(Vmsd("c", 1, (Field("a", UINT8), Check(Ref("a"), Const(5), "a is {got}, not {expected}"))))
+    record = checked.load(b"\5", engine=engine).record
+    record["a"] = 6
+    with pytest.raises(EncodeError, match="a is 6, not 5"):
+        record.save(engine=engine)
+
+
+def test_an_expression_that_is_none() -> None:
+    with pytest.raises(DescriptionError, match="not an expression: "):
+        Program(Vmsd("x", 1, (Field("n", UINT8), Field("b", UINT8, when=Expr()))))

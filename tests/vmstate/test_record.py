@@ -240,6 +240,8 @@ def test_a_count_set_by_hand_does_not_save(record: Record, engine: str) -> None:
     record["n"] = 3
     with pytest.raises(EncodeError, match="demo: cell holds 2 elements, its count field says 3"):
         record.save(engine=engine)
+    with pytest.raises(EncodeError, match="demo: cell holds 2 elements, its count field says 3"):
+        record.program.save_into(record, bytearray(100), engine)
 
 
 def test_what_a_condition_takes_away_must_be_gone(record: Record, engine: str) -> None:
@@ -300,3 +302,58 @@ def test_one_program_serves_many_threads(engine: str) -> None:
     for thread in threads:
         thread.join()
     assert not faults
+
+
+def test_items_are_paths_with_their_fields(record: Record) -> None:
+    fields = record.fields()
+    assert [(path, field.value) for path, field in fields.items()] == [(path, fields[path].value) for path in fields]
+
+
+@pytest.mark.parametrize("path", ["n.#version", "mac[x]", "cell[0", "cell[].k", "cell[-1].k"])
+def test_what_looks_like_a_place_inside(record: Record, path: str) -> None:
+    with pytest.raises(FieldError):
+        record[path]
+
+
+def test_columns_are_numbers_of_every_element(record: Record) -> None:
+    own = parts(record)[""]
+    assert own.columns("cell", 9) == {"k": (1, 0)}
+    assert own.columns("n", 9) == own.columns("nothing", 9) == {}
+
+
+def test_where_a_field_begins_when_others_may_be_missing(engine: str) -> None:
+    program = Program(Vmsd("w", 1, (Field("n", UINT8), Field("x", UINT16, when=Ref("n") != 0), Field("y", UINT8))))
+    for data, begin in ((b"\0\5", 1), (b"\1\0\0\5", 3)):
+        assert program.load(data, engine=engine).record.begin_of("y") == begin
+
+
+def test_behind_a_list_nothing_has_a_known_place(engine: str) -> None:
+    inner = Struct("s", Vmsd("s", 1, (Field("a", UINT8), List("l", Vmsd("e", 1, (Field("e", UINT8),))))))
+    record = Program(Vmsd("t", 1, (inner, Field("b", UINT8)))).load(b"\1\0\2", engine=engine).record
+    assert (record.begin_of("s.a"), record.begin_of("b"), record["b"]) == (0, None, 2)
+
+
+def test_subsections_in_the_elements_of_an_array(engine: str) -> None:
+    entry = Vmsd("e", 1, (Field("k", UINT8),), (Vmsd("e/s", 1, (Field("z", UINT8),)),))
+    program = Program(Vmsd("t", 1, (Struct("a", entry, 2),)))
+    data = b"\1" + b"\5\3e/s\0\0\0\1\7" + b"\2"
+    record = program.load(data, engine=engine).record
+    assert record.save(engine=engine) == data
+    assert record.subsections() == ["a[0].s"] and record["a[0].s.z"] == 7
+
+
+def test_text_in_a_register() -> None:
+    overlay = Register("text", 0, 4, "string")
+    record = Program(Vmsd("r", 1, (Field("b", BUFFER, 4, overlay=lambda data: (overlay,)),))).new_record()
+    record["b.text"] = "ab"
+    assert record.save() == b"ab\0\0"
+    record["b.text"] = b"wxyz"
+    assert record.save() == b"wxyz"
+    for wrong in ("abcde", b"abc", 5):
+        with pytest.raises(FieldError, match="takes 4 bytes"):
+            record["b.text"] = wrong
+
+
+def test_an_array_of_addresses_has_no_rows_of_numbers() -> None:
+    record = Program(Vmsd("m", 1, (Struct("a", Vmsd("e", 1, (Field("mac", MAC),)), 2),))).new_record()
+    assert [spot.path for spot in record.walk(rows=True)] == ["a[0]", "a[0].mac", "a[1]", "a[1].mac"]

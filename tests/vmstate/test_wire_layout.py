@@ -8,7 +8,7 @@ import pytest
 from hex_vectors import all_vectors
 from real_streams import every_committed_capture, sample, samples
 
-from vnetmig.vmstate import UINT16, UINT32, Field, Program, Record, Struct, Vmsd
+from vnetmig.vmstate import UINT16, UINT32, Field, Program, Record, Ref, Struct, Vmsd
 from vnetmig.vmstate.wire_layout import Row, rows
 
 GOOD = [vector for vector in all_vectors() if vector.error is None]
@@ -73,3 +73,10 @@ def test_what_is_not_there_has_no_row() -> None:
     before = {row.path for row in rows(record)}
     record.drop("virtqueues")
     assert before - {row.path for row in rows(record)} >= {"virtqueues.vq"}
+
+
+def test_elements_that_differ_have_no_columns() -> None:
+    entry = Vmsd("e", 1, (Field("k", UINT16), Field("v", UINT16, when=Ref("k") != 0)))
+    record = Program(Vmsd("t", 1, (Struct("a", entry, 2),))).load(b"\0\0\0\1\0\2").record
+    assert not [row for row in rows(record) if row.columns]
+    assert check(record, b"\0\0\0\1\0\2")

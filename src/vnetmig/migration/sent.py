@@ -28,12 +28,6 @@ class SentSections:
     def __iter__(self) -> Iterator[Sent]:
         return iter(self._sections)
 
-    def __len__(self) -> int:
-        return len(self._sections)
-
-    def __getitem__(self, index: int) -> Sent:
-        return self._sections[index]
-
     def count(self, data: bytes) -> None:
         """Bytes of the stream itself, in order."""
         self._digest.update(data)

@@ -37,11 +37,6 @@ def load_values(record: Record, ram: Memory | None, properties: Properties | Non
     return _Load(record, ram, properties).values()
 
 
-def proven(record: Record) -> Properties:
-    """Properties that ``record`` proves its device has: what a destination takes that was told nothing."""
-    return _proven(_Reader(record))
-
-
 class _Reader:
     """Values of a record by path, each of the type it has to be."""
 
@@ -224,7 +219,7 @@ class _Load:
             )
         if self.record.get("device_endian.device_endian") == BIG:
             raise StreamError("the device model runs little-endian guests only", field="device_endian", code="check")
-        if "extra_state.mmio.mmio.state.#version" in self.record or self.read.has("extra_state.mmio.state"):
+        if "extra_state.mmio.state.#version" in self.record:
             raise StreamError(
                 "the device model runs modern devices on PCI only", field="extra_state.mmio", code="check"
             )

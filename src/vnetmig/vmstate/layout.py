@@ -45,12 +45,6 @@ class Node:
     children: list[Node] = field(default_factory=list)
     first_sub: int = 0
 
-    def child(self, name: str) -> Node | None:
-        for node in self.children:
-            if node.name == name:
-                return node
-        return None
-
 
 def subsection_name(parent: Vmsd, sub: Vmsd) -> str:
     """A subsection's name as a path component: what follows the parent's name, without separators."""

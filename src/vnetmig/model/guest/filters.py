@@ -56,7 +56,7 @@ class GuestFilters:
         return [content[at : at + 6] for at in range(0, len(content), 6)]
 
     def acknowledged(self, command: bytes) -> None:
-        """The device has done ``command``."""
+        """The device has done ``command``, one of those that a guest sends."""
         state, data = self.state, command[2:]
         kind, number = command[0], command[1]
         if kind == 0:
@@ -74,7 +74,7 @@ class GuestFilters:
             state.hashing = state.redirect = 0
         elif kind == 4:
             self._set_rss(data, number == 1)
-        elif kind == 5:
+        else:
             state.offloads = int.from_bytes(data, "little")
 
     def _set_table(self, data: bytes) -> None:

@@ -38,6 +38,8 @@ def _receive_all(turn: Turn, pair: int) -> None:
     driver = turn.driver(2 * pair)
     while (used := driver.used()) is not None:
         content = _received(turn, driver, *used)
+        if len(content) < turn.header_length:
+            raise GuestFailure(f"a packet of {len(content)} bytes came, its header has {turn.header_length}")
         count = struct.unpack_from("<H", content, 10)[0] if turn.state.features & p.MRG_RXBUF else 1
         for _ in range(count - 1):
             more = driver.used()
@@ -64,10 +66,7 @@ def refill(turn: Turn, driver: Driver) -> None:
 def _check(turn: Turn, pair: int, content: bytes) -> None:
     """The packet in a receive buffer is one that was sent, the next of its flow, and in the right queue."""
     state = turn.state
-    length = turn.header_length
-    if len(content) < length:
-        raise GuestFailure(f"a packet of {len(content)} bytes came, its header has {length}")
-    packet = echoed(content[length:])
+    packet = echoed(content[turn.header_length :])
     name = f"packet {packet.number} of pair {packet.pair}, flow {packet.flow}"
     if not packet.comes_back:
         raise GuestFailure(f"{name} for {packet.address.hex(':')}, VLAN {packet.vlan}, passed the filter")
