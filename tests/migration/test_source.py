@@ -122,6 +122,19 @@ def test_a_load_hook_that_fails_ends_it(hook: str) -> None:
     assert theirs.calls[-1] == "load_cleanup"
 
 
+def test_handlers_that_are_not_active_are_not_there() -> None:
+    class Inactive(Counter):
+        def is_active(self, opaque: Any) -> bool:
+            return False
+
+    theirs = Inactive()
+    destination = migrated(
+        Source(machine_of(FOLDER), registry=registered(Counter())), Destination(registry=registered(theirs))
+    )
+    assert "Unknown savevm section or instance 'acme/counter' 0" in str(destination.error)
+    assert not theirs.loaded
+
+
 def test_cancel_until_the_hand_over() -> None:
     handlers = Counter()
     source = Source(machine_of(FOLDER), "iterative", registry=registered(handlers))

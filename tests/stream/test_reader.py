@@ -29,6 +29,7 @@ from vnetmig.stream.events import (
 from vnetmig.stream.framing import Limits
 from vnetmig.stream.payload import Decoded, Decoder, DecoderFor, Ends, Raw, SectionHeader
 from vnetmig.stream.reader import NEED_DATA, NeedData, StreamReader, read_events
+from vnetmig.stream.states import State
 from vnetmig.stream.vmdescription import Description
 from vnetmig.stream.writer import StreamWriter
 
@@ -511,3 +512,22 @@ def same_everywhere(data: bytes, decoder_for: DecoderFor) -> None:
         again, same = outcome(pieces, decoder_for)
         assert again == events
         assert str(same) == str(error)
+
+
+def test_a_section_that_is_refused_ends_a_row_and_raises_behind_it() -> None:
+    def refuse(header: SectionHeader) -> None:
+        if header.idstr == "c":
+            raise StreamError("not this one")
+
+    writer = StreamWriter()
+    stream = writer.header() + writer.configuration("pc-q35-10.0")
+    for number, name in enumerate("abc"):
+        stream += writer.full(number, name, 0, 1) + writer.payload(b"\5") + writer.footer()
+    reader = StreamReader(refuse, {(name, 0): [1] for name in "abc"})
+    reader.feed(stream + writer.eof())
+    while reader.footers is not True or reader.state is not State.SECTION:
+        reader.next_event()
+    row = reader.next_row()
+    assert row is not None and len(row.places) == 1
+    with pytest.raises(StreamError, match="not this one"):
+        reader.next_event()

@@ -149,3 +149,14 @@ def test_a_check_holds_for_what_is_saved_too(engine: str) -> None:
 def test_an_expression_that_is_none() -> None:
     with pytest.raises(DescriptionError, match="not an expression: "):
         Program(Vmsd("x", 1, (Field("n", UINT8), Field("b", UINT8, when=Expr()))))
+
+
+def test_subsections_nest_as_deep_as_frames(engine: str) -> None:
+    vmsd = Vmsd("s" * (DEPTH + 3), 1, ())
+    for length in range(DEPTH + 2, 0, -1):
+        vmsd = Vmsd("s" * length, 1, (), (vmsd,))
+    data = b"".join(b"\5" + bytes([n]) + b"s" * n + b"\0\0\0\1" for n in range(2, DEPTH + 4))
+    loaded = Program(vmsd).load(data, engine=engine)
+    assert loaded.error is not None and loaded.size < len(data)
+    deepest = sum(n + 6 for n in range(2, DEPTH + 1))
+    assert Program(vmsd).load(data[:deepest], engine=engine).error is None

@@ -63,8 +63,7 @@ class PciTransport:
         record = _empty(mmio=0, config_size=size, vectors=vectors, multiqueue=int(multiqueue))
         record["pci.version_id"] = self.version_id
         record["pci.config"] = self.config
-        if "pci.irq_state" in record:
-            record["pci.irq_state"] = self.irq_state
+        record["pci.irq_state"] = self.irq_state
         if vectors:
             record["msix"] = self.msix
             record["msix_pba"] = self.msix_pba
