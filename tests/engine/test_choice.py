@@ -82,6 +82,8 @@ def test_why_there_is_no_c_engine_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     """What a build without it left behind, and what `--version` then says."""
     module = types.ModuleType("vnetmig.engine._build")
     module.CAUSE = "no C compiler"  # type: ignore[attr-defined]
+    monkeypatch.delattr(chosen, "_build", raising=False)  # an installation without the C engine has one
+    monkeypatch.setitem(sys.modules, "vnetmig.engine._build", None)
     assert chosen._build_note() == ""
     monkeypatch.setitem(sys.modules, "vnetmig.engine._build", module)
     assert chosen._build_note() == "no C compiler"
